@@ -1,0 +1,157 @@
+"""Find the photographs in a folder that holds one folder a class."""
+
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import DataError
+
+IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+# A file in DVC's cache, where links lead if `cache.type` is symlink.
+_DVC_CACHE_FILE = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
+
+
+class DataParams(BaseModel):
+    """The `data` section of params.yaml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    folder: str
+
+
+@dataclass(frozen=True, order=True)
+class Photograph:
+    """One source file: its class (the first folder) and its path below the data folder, with forward slashes."""
+
+    class_name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a data folder holds: `photographs`, sorted by class, then path; and `ignored` (path, reason), sorted."""
+
+    photographs: tuple[Photograph, ...]
+    ignored: tuple[tuple[str, str], ...]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of photographs of each class, in the order of the class names."""
+        return dict(sorted(Counter(photograph.class_name for photograph in self.photographs).items()))
+
+
+def shown(path: object) -> str:
+    """Return a path as it can stand in a line of output: what is not printable is escaped."""
+    text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def find_photographs(folder: Path) -> Listing:
+    """List the photographs of `folder`, class by class.
+
+    Class = first folder below `folder`; deeper folders are searched too. Files directly in `folder`, unknown endings
+    and hidden names are not photographs: they are listed in `ignored` with the reason.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing, or holds no photographs or those of one class only; or if it holds links out of
+        itself, links to folders, broken links or names that are not UTF-8, all of which are listed at once.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{shown(folder)}: wanted a folder that holds one folder a class, found no such folder")
+    photographs: list[Photograph] = []
+    ignored: list[tuple[str, str]] = []
+    refused: list[str] = []
+    for path in _walk(folder, folder.resolve(), refused):
+        reason = _why_ignored(path)
+        if reason:
+            ignored.append((str(path), reason))
+        else:
+            photographs.append(Photograph(class_name=path.parts[0], path=str(path)))
+    if refused:
+        raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *sorted(refused)]))
+    listing = Listing(tuple(sorted(photographs)), tuple(sorted(ignored)))
+    _check_classes(folder, listing)
+    return listing
+
+
+def _check_classes(folder: Path, listing: Listing) -> None:
+    counts = listing.counts()
+    if not counts:
+        raise DataError(
+            f"{shown(folder)}: wanted folders of photographs ({' '.join(IMAGE_ENDINGS)}), one folder a class, "
+            f"found none{_ignored_words(listing)}"
+        )
+    if len(counts) == 1:
+        name, count = next(iter(counts.items()))
+        raise DataError(
+            f"{shown(folder)}: wanted photographs of two classes or more, found one: {shown(name)} ({count})"
+        )
+
+
+def _ignored_words(listing: Listing) -> str:
+    if not listing.ignored:
+        return ""
+    path, reason = listing.ignored[0]
+    return f"; {len(listing.ignored)} other files, such as {shown(path)} ({reason})"
+
+
+def _why_ignored(path: PurePosixPath) -> str | None:
+    if any(part.startswith(".") for part in path.parts):
+        return "hidden"
+    if len(path.parts) == 1:
+        return "not in a class folder"
+    if path.suffix.lower() not in IMAGE_ENDINGS:
+        return f"ending {path.suffix!r}" if path.suffix else "no ending"
+    return None
+
+
+def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[PurePosixPath]:
+    """Yield every file's path below `folder`; names that cannot be used are appended to `refused`.
+
+    Hidden folders are not entered: they are yielded as one hidden path.
+    """
+    pending = [folder]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                path = PurePosixPath(Path(entry.path).relative_to(folder).as_posix())
+                problem = _why_refused(entry, root)
+                if problem:
+                    refused.append(f"{shown(path)}: {problem}")
+                elif entry.is_dir() and not entry.name.startswith("."):
+                    pending.append(Path(entry.path))
+                else:
+                    yield path
+
+
+def _why_refused(entry: os.DirEntry[str], root: Path) -> str | None:
+    try:
+        entry.name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "wanted a name in UTF-8"
+    if entry.is_symlink():
+        return _why_link_refused(Path(entry.path), root)
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return "wanted a file or a folder, found a special file"
+    return None
+
+
+def _why_link_refused(link: Path, root: Path) -> str | None:
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return "wanted a file, found a symbolic link that is broken or leads to itself"
+    if target.is_dir():
+        return "wanted a real folder, found a symbolic link to one"
+    if not target.is_relative_to(root) and not _DVC_CACHE_FILE.search(target.as_posix()):
+        return f"wanted a file in the folder, found a symbolic link out of it, to {shown(target)}"
+    return None

@@ -1,0 +1,132 @@
+"""Decode a photograph, of whatever kind, to 8-bit grey: the one way in for the pipeline and for the served model."""
+
+import io
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from pipeline.errors import UnreadableImageError
+
+MIN_SIDE = 8
+"""Pixels; a smaller picture is an icon or a mistake, and nothing can be seen in it."""
+
+MAX_PIXELS = 2**28
+"""About 16,000 x 16,000; beyond it a small file can fill the memory (a decompression bomb)."""
+
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+_ORIENTATION_TAG = 0x0112
+# What turns a stored picture upright, by its EXIF orientation (Exif 2.3).
+_ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda grey: grey,
+    2: lambda grey: grey[:, ::-1],
+    3: lambda grey: grey[::-1, ::-1],
+    4: lambda grey: grey[::-1, :],
+    5: lambda grey: grey.T,
+    6: lambda grey: grey.T[:, ::-1],
+    7: lambda grey: grey.T[::-1, ::-1],
+    8: lambda grey: grey.T[::-1, :],
+}
+
+# The size is checked here, with a clearer message, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+# Its complaints go to stderr unasked; what cannot be decoded is reported with the file's name by whoever asked.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def decode_grey(data: bytes) -> np.ndarray:
+    """Decode the bytes of a BMP, JPEG, PNG, TIFF or WebP file to grey, upright.
+
+    Colour becomes luma (ITU-R BT.601). 16-bit values are scaled by 255/65535, not cut. Palettes are resolved,
+    transparent pixels are laid on black, and the EXIF orientation is applied. Of several pages the first is taken.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (H, W), C order.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the bytes are not such a file, are cut short, hold less than `MIN_SIDE` pixels a side or more than
+        `MAX_PIXELS` in all, or hold numbers other than 8 or 16-bit integers.
+    """
+    if not data:
+        raise UnreadableImageError("empty file")
+    header = _read_header(data)
+    _check_size(header.size)
+    # Luma is what a JPEG stores: asking for grey spares its decoder the colours.
+    jpeg = header.format in {"JPEG", "MPO"}
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION if jpeg else cv2.IMREAD_UNCHANGED
+    pixels = _decode(data, flags)
+    grey = _to_eight_bits(_to_grey(pixels))
+    return np.ascontiguousarray(_upright(grey, header))
+
+
+def _read_header(data: bytes) -> ImageFile.ImageFile:
+    try:
+        return Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise UnreadableImageError("wanted a BMP, JPEG, PNG, TIFF or WebP image, found none of these") from None
+    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError) as error:
+        # Pillow's parsers raise any of these on a broken header.
+        raise UnreadableImageError(f"broken header ({error})") from None
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if min(size) < MIN_SIDE:
+        raise UnreadableImageError(f"wanted at least {MIN_SIDE} pixels a side, found {width}x{height}")
+    if width * height > MAX_PIXELS:
+        raise UnreadableImageError(f"wanted at most {MAX_PIXELS:,} pixels, found {width}x{height}")
+
+
+def _decode(data: bytes, flags: int) -> np.ndarray:
+    if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
+        # libpng would print its own line to stderr.
+        raise UnreadableImageError("cut short")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise UnreadableImageError(f"cannot be decoded ({error.err})") from None
+    if pixels is None:
+        raise UnreadableImageError("cut short, damaged, or of a kind that OpenCV cannot decode")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise UnreadableImageError(f"wanted 8 or 16-bit values, found {pixels.dtype}")
+    return np.asarray(pixels)
+
+
+def _to_grey(pixels: np.ndarray) -> np.ndarray:
+    """(H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA -> (H, W) of the same dtype."""
+    if pixels.ndim == 2:
+        return pixels
+    channels = pixels.shape[2]
+    if channels == 1:
+        return pixels[:, :, 0]
+    if channels == 3:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
+    if channels == 4:
+        alpha = pixels[:, :, 3].astype(np.float32) / np.iinfo(pixels.dtype).max
+        grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY))
+        return np.rint(grey * alpha).astype(pixels.dtype)
+    raise UnreadableImageError(f"wanted 1, 3 or 4 channels, found {channels}")
+
+
+def _to_eight_bits(grey: np.ndarray) -> np.ndarray:
+    if grey.dtype == np.uint16:
+        return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return grey
+
+
+def _upright(grey: np.ndarray, header: Image.Image) -> np.ndarray:
+    """Apply the EXIF orientation of the file that `grey` was decoded from."""
+    if header.format == "TIFF":
+        # There the orientation belongs to the format, and OpenCV has applied it.
+        return grey
+    try:
+        orientation = header.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError):
+        # A broken EXIF block says nothing about the picture.
+        return grey
+    return _ORIENTATIONS.get(orientation, _ORIENTATIONS[1])(grey)

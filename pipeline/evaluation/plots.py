@@ -1,0 +1,228 @@
+"""Pictures of a result and of how training went: PNG bytes at 100 dpi."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from pipeline.evaluation.figures import (
+    BLUE,
+    FAINT,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    drawable,
+    drawable_names,
+    picture,
+    titled,
+)
+from pipeline.evaluation.history import History, LrHistory
+from pipeline.evaluation.predictions import FloatArray
+from pipeline.evaluation.result import Result
+from pipeline.evaluation.text import shorten
+
+NAME_LENGTH = 28
+_REASON_COLORS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)
+_REASON_MARKERS = "osDv^P*"
+
+
+@picture
+def confusion_png(result: Result, part: str) -> Figure:
+    """Draw the confusion matrix: each cell has the count and its share of the row; hits blue, mistakes orange."""
+    num_classes = len(result.class_names)
+    cell = float(np.clip(8 / num_classes, 0.52, 1.3))
+    figure = Figure(figsize=(cell * num_classes, cell * num_classes))
+    axes = figure.add_axes((0, 0, 1, 1))
+    sizes = result.support[:, None]
+    shares = np.divide(result.confusion, sizes, out=np.zeros(result.confusion.shape), where=sizes > 0)
+    axes.imshow(_cell_colors(shares))
+    for row, column in np.argwhere(result.confusion > 0).tolist():
+        ink = "white" if row == column and shares[row, column] > 0.55 else INK
+        _write_cell(axes, row, column, result.confusion[row, column], shares[row, column], cell, ink)
+    names = drawable_names(result.class_names, NAME_LENGTH)
+    upright = num_classes <= 4 and max(map(len, names)) <= 11
+    axes.set_xticks(range(num_classes), names, rotation=0 if upright else 45, ha="center" if upright else "right")
+    for label in axes.get_xticklabels():
+        label.set_rotation_mode("anchor" if not upright else "default")
+    axes.set_yticks(range(num_classes), [f"{n} ({k})" for n, k in zip(names, result.support.tolist(), strict=True)])
+    _rule_cells(axes, num_classes)
+    axes.set_xlabel("Predicted class", labelpad=8)
+    axes.set_ylabel("True class (images)", labelpad=8)
+    titled(
+        axes, f"Confusion matrix, {part}", f"{result.images} images; in each cell the count and its share of the row"
+    )
+    return figure
+
+
+def _cell_colors(shares: FloatArray) -> FloatArray:
+    """Mix white with blue on the diagonal and orange beside it: (K, K, 3), 0 to 1."""
+    full = np.where(np.eye(len(shares), dtype=bool)[..., None], to_rgb(BLUE), to_rgb(ORANGE))
+    strength = np.where(shares > 0, 0.08 + 0.92 * shares, 0.0)[..., None]  # a single mistake still shows
+    mixed: FloatArray = 1 - strength * (1 - full)
+    return mixed
+
+
+def _write_cell(axes: Axes, row: int, column: int, count: int, share: float, cell: float, ink: str) -> None:
+    large = float(np.clip(13 * cell, 8, 13))
+    axes.text(column, row - 0.02, f"{count}", ha="center", va="bottom", fontsize=large, color=ink)
+    axes.text(column, row + 0.06, f"{share:.0%}", ha="center", va="top", fontsize=max(0.75 * large, 7), color=ink)
+
+
+def _rule_cells(axes: Axes, num_classes: int) -> None:
+    axes.spines[:].set(visible=True, color=FAINT, linewidth=0.8)
+    axes.tick_params(which="both", length=0)
+    axes.set_xticks(np.arange(num_classes + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(num_classes + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=FAINT, linewidth=0.8)
+
+
+@picture
+def class_scores_png(result: Result, part: str) -> Figure:
+    """Draw the F1 of each class and macro F1 as dots with their 95% intervals, the largest class on top.
+
+    A hollow grey dot is a class that has too few images to judge.
+    """
+    order = np.argsort(-result.support, kind="stable")
+    lines = len(order) + 1.5
+    figure = Figure(figsize=(6.5, 0.36 * lines + 0.3))
+    axes = figure.add_axes((0, 0, 1, 1))
+    names, notes = drawable_names(result.class_names, NAME_LENGTH), result.notes()
+    for y, k in enumerate(order.tolist()):
+        if result.support[k]:
+            _draw_interval(axes, y, (result.value.f1[k], result.low.f1[k], result.high.f1[k]), notes[k])
+        else:
+            _write_beside(axes, y, notes[k], MUTED)
+    macro = (result.value.macro_f1, result.low.macro_f1, result.high.macro_f1)
+    _draw_interval(axes, len(order) + 0.5, macro, "", marker="D", color=INK)
+    axes.axhline(len(order) - 0.25, color=FAINT, linewidth=1)
+    labels = [f"{names[k]} ({result.support[k]})" for k in order.tolist()]
+    axes.set_yticks([*range(len(order)), len(order) + 0.5], [*labels, "Macro F1"])
+    axes.get_yticklabels()[-1].set_fontweight("bold")
+    axes.set_ylim(len(order) + 1, -0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("F1 with its 95% interval")
+    titled(axes, f"F1 by class, {part}", "in brackets the images of the class; hollow: too few to judge")
+    return figure
+
+
+def _draw_interval(
+    axes: Axes, y: float, f1: tuple[float, float, float], note: str, marker: str = "o", color: str = BLUE
+) -> None:
+    value, low, high = f1
+    color = MUTED if note else color
+    axes.plot([low, high], [y, y], color=color, linewidth=3, alpha=0.45, solid_capstyle="butt")
+    axes.plot(
+        [value], [y], marker, color=color, markerfacecolor="white" if note else color, markersize=7, clip_on=False
+    )
+    words = f"{value:.2f}  [{low:.2f}, {high:.2f}]" + (f"  {note}" if note else "")
+    _write_beside(axes, y, words, MUTED if note else INK)
+
+
+def _write_beside(axes: Axes, y: float, words: str, color: str) -> None:
+    across = ("axes fraction", "data")
+    axes.annotate(words, (1, y), (14, 0), across, "offset points", va="center", color=color, fontsize=9)
+
+
+@picture
+def learning_curves_png(history: History) -> Figure:
+    """Draw the losses on `train` and `val` and the macro F1 on `val` by epoch, with the best epoch marked."""
+    figure = Figure(figsize=(8, 6))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    marker = "o" if len(history.epoch) <= 30 else ""
+    style = {"marker": marker, "markersize": 3.5}
+    above.plot(history.epoch, history.train_loss, color=BLUE, label="train", **style)
+    above.plot(history.epoch, history.val_loss, color=RED, linestyle="--", label="val", **style)
+    above.set_ylabel("Loss")
+    above.legend(loc="upper right")
+    below.plot(history.epoch, history.val_macro_f1, color=RED, linestyle="--", **style)
+    below.set_ylabel("Macro F1, val")
+    below.set_ylim(0, 1.02)
+    below.set_xlabel("Epoch")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (above, below):
+        axes.grid(axis="y")
+    note = _mark_best(above, below, history)
+    titled(above, "Learning curves", note)
+    return figure
+
+
+def _mark_best(above: Axes, below: Axes, history: History) -> str:
+    if history.best is None:
+        return "macro F1 on val was never measured"
+    epoch, score = history.epoch[history.best], history.val_macro_f1[history.best]
+    for axes in (above, below):
+        axes.axvline(epoch, color=MUTED, linewidth=1, linestyle=":")
+    below.plot([epoch], [score], "*", color=INK, markersize=13, zorder=3)
+    return f"★ highest macro F1 on val: {score:.3f} in epoch {epoch:g}"
+
+
+@picture
+def lr_history_png(changes: LrHistory, history: History) -> Figure:
+    """Draw the learning rate, each change marked with its reason, above the loss on `train`, by optimiser step."""
+    figure = Figure(figsize=(8, 6))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    end = max(changes.step[-1], history.step[-1])
+    above.step(
+        np.append(changes.step, end),
+        np.append(changes.lr, changes.lr[-1]),
+        where="post",
+        color=MUTED,
+        alpha=0.5,
+        zorder=1,
+    )
+    for number, why in enumerate(dict.fromkeys(changes.why)):
+        _mark_reason(above, below, changes, why, number)
+    _log_axis(above, changes.lr)
+    above.set_ylabel("Learning rate")
+    above.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="Why it changed", alignment="left")
+    below.plot(history.step, history.train_loss, color=BLUE)
+    below.set_ylabel("Loss, train")
+    below.set_xlabel("Optimiser step")
+    for axes in (above, below):
+        axes.grid(axis="y")
+    titled(above, "Learning rate", "dotted lines: single changes, with their factor")
+    return figure
+
+
+def _mark_reason(above: Axes, below: Axes, changes: LrHistory, why: str, number: int) -> None:
+    chosen = np.array([reason == why for reason in changes.why])
+    color, marker = _REASON_COLORS[number % 7], _REASON_MARKERS[number % 7]
+    rare = chosen.sum() <= 10 and why != "warm-up"  # a ramp of many steps is not an event
+    label = f"{shorten(drawable(why), 24, 0)} ({chosen.sum()})"
+    steps, rates = changes.step[chosen], changes.lr[chosen]
+    above.plot(steps, rates, marker, color=color, markersize=7 if rare else 3, label=label, zorder=3 if rare else 2)
+    if not rare:
+        return
+    for step, rate, factor in zip(steps, rates, changes.factor[chosen], strict=True):
+        for axes in (above, below):
+            axes.axvline(step, color=color, linewidth=1, linestyle=":", zorder=0)
+        if np.isfinite(factor) and factor != 1:
+            above.annotate(
+                f"\N{MULTIPLICATION SIGN}{factor:.3g}",
+                (step, rate),
+                (5, 5),
+                textcoords="offset points",
+                color=color,
+                fontsize=9,
+            )
+
+
+def _log_axis(axes: Axes, rates: FloatArray) -> None:
+    rates = rates[rates > 0]
+    if not len(rates):
+        return
+    axes.set_yscale("log", nonpositive="mask")
+    axes.set_ylim(rates.min() / 1.6, rates.max() * 1.6)
+    wide = rates.max() / rates.min() > 1000
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))

@@ -1,0 +1,67 @@
+"""All that `evaluate` leaves in the folder of reports."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evaluation.gallery import hits_png, mistakes_png
+from pipeline.evaluation.history import read_history, read_lr_history
+from pipeline.evaluation.metrics import OVERALL, PER_CLASS
+from pipeline.evaluation.plots import class_scores_png, confusion_png, learning_curves_png, lr_history_png
+from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.result import Result
+from pipeline.evaluation.tables import score_table, write_per_class, write_predictions
+from pipeline.files import write_bytes, write_text
+
+SCORES_FILE = "scores.txt"
+
+
+def write_tables(folder: Path, results: Mapping[str, Result], test: Predictions) -> None:
+    """Write the scores of every part (metrics.json) and the tables of the test part."""
+    metrics = {part: result.to_json() for part, result in results.items()}
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+    write_predictions(folder / "predictions.csv", test)
+    write_per_class(folder / "per_class.csv", results["test"])
+    write_text(folder / SCORES_FILE, score_table(results["test"]) + "\n")
+
+
+def write_pictures(
+    folder: Path, models: Path, images: npt.NDArray[np.uint8], test: Predictions, result: Result, most: int
+) -> None:
+    """Write the pictures of the test part and of the training's course as PNGs.
+
+    Parameters
+    ----------
+    models : the folder with the training's history.csv and lr_history.csv.
+    images : uint8 (N, H, W), all of the packed set.
+    most : photographs on one contact sheet at the most.
+    """
+    history = read_history(models / "history.csv")
+    pictures = {
+        "confusion": confusion_png(result, "test"),
+        "class_scores": class_scores_png(result, "test"),
+        "mistakes": mistakes_png(images, test, "test", most),
+        "hits": hits_png(images, test, "test", most),
+        "learning_curves": learning_curves_png(history),
+        "lr_history": lr_history_png(read_lr_history(models / "lr_history.csv"), history),
+    }
+    for name, png in pictures.items():
+        write_bytes(folder / f"{name}.png", png)
+
+
+def result_metrics(part: str, result: Result) -> dict[str, float]:
+    """Return the scores by the names under which a tracker compares them.
+
+    ``test/macro_f1`` and its interval ``test/macro_f1/low`` and ``/high``; ``test/f1/<class>`` likewise.
+    """
+    metrics: dict[str, float] = {}
+    for end, scores in (("", result.value), ("/low", result.low), ("/high", result.high)):
+        for name in OVERALL:
+            metrics[f"{part}/{name}{end}"] = getattr(scores, name)
+        for name in PER_CLASS:
+            for class_name, value in zip(result.class_names, getattr(scores, name), strict=True):
+                metrics[f"{part}/{name}/{class_name}{end}"] = float(value)
+    return metrics

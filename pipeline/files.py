@@ -1,0 +1,111 @@
+"""Writing that leaves nothing half-written: everything is made beside its place and moved there whole."""
+
+import csv
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DataError
+
+
+def _beside(path: Path) -> Path:
+    # The hidden name stands in .gitignore, and a killed process leaves at most this one, which the next one clears.
+    return path.with_name(f".{path.name}.partial")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `path` when the block ends well.
+
+    If the block raises (an error, a full disk, Ctrl-C), what was written is removed and `path` is as it was before.
+    """
+    partial = _beside(path)
+    _remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _remove(path)
+        partial.rename(path)
+    finally:
+        _remove(partial)
+
+
+@contextmanager
+def new_files(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files and folders are moved into `folder` when the block ends well.
+
+    What stands there under the same names is replaced; the rest, which others may have put there, stays. If the block
+    raises, `folder` is as it was before.
+    """
+    partial = _beside(folder)
+    _remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        folder.mkdir(exist_ok=True)
+        for made in sorted(partial.iterdir()):
+            _remove(folder / made.name)
+            made.rename(folder / made.name)
+    finally:
+        _remove(partial)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all; parents are made."""
+    partial = _beside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path` whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a comma-separated table with a header line, Unix line ends and UTF-8, whole or not at all."""
+    partial = _beside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows(rows)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a comma-separated table that must have `columns`; further ones are kept.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or a column is.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            rows: list[dict[str, str]] = list(reader)
+    except FileNotFoundError:
+        raise DataError(f"{path}: wanted a CSV table, found nothing") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: wanted a CSV table, found {error}") from None
+    if missing:
+        raise DataError(f"{path}: wanted the columns {', '.join(columns)}; missing {', '.join(missing)}")
+    return rows

@@ -1,0 +1,141 @@
+"""`params.yaml`: read one section of it into the typed, frozen model that stands beside the code that reads it.
+
+YAML 1.2 (ruamel.yaml, the same parser as DVC's), so `1e-3` is a number here as it is for `dvc exp run -S`.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from pipeline.errors import ParameterError
+
+PARAMS_FILE = Path("params.yaml")
+
+Section = TypeVar("Section", bound=BaseModel)
+
+_TYPE_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "string": "text",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+_BOUND_WORDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+
+
+def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Return the whole of a parameters file as plain dicts, lists and numbers.
+
+    Raises
+    ------
+    ParameterError
+        If the file is missing or is not a YAML mapping of sections.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParameterError(
+            f"{file}: wanted the parameters file in the current folder, found nothing in {Path.cwd()}"
+        ) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{file}: wanted YAML, found {_yaml_problem(error)}") from None
+    if not isinstance(content, dict):
+        raise ParameterError(f"{file}: wanted sections such as `resize:`, found {_shown(content)}")
+    return content
+
+
+def load_section(name: str, model: type[Section], file: Path = PARAMS_FILE) -> Section:
+    """Return section `name` of a parameters file, checked against `model`.
+
+    Raises
+    ------
+    ParameterError
+        If the section is missing, or a key is unknown, missing or of the wrong kind: one line a mistake, each with
+        the file, the key, what was wanted and what was found.
+    """
+    sections = read_params(file)
+    if name not in sections:
+        raise ParameterError(f"{file}: {name}: wanted a section of this name, found {', '.join(map(str, sections))}")
+    try:
+        return model.model_validate(sections[name])
+    except ValidationError as error:
+        lines = [f"{file}: {_mistake(name, model, detail)}" for detail in error.errors()]
+        raise ParameterError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _yaml_problem(error: Exception) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+def _mistake(section: str, model: type[BaseModel], detail: Any) -> str:
+    location: tuple[Any, ...] = detail["loc"]
+    schema, keys = _follow(model.model_json_schema(), location)
+    key = ".".join([section, *keys])
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{key}: wanted no such key{_closest(keys[-1], schema)}, found it set to {_shown(detail['input'])}"
+        case "missing":
+            return f"{key}: wanted {_wanted(schema)}, found nothing"
+        case "value_error":
+            return f"{key}: {detail['ctx']['error']}"
+        case _:
+            return f"{key}: wanted {_wanted(schema)}, found {_shown(detail['input'])}"
+
+
+def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the JSON schema at `location`, and the part of `location` that a person would write.
+
+    Pydantic puts the names of union branches and of validators into the location as well: what is neither a property
+    nor a key of a mapping is left out. For an unknown key, the schema is that of the mapping that refused it.
+    """
+    definitions = schema.get("$defs", {})
+    keys = []
+    for depth, step in enumerate(location):
+        if step in schema.get("properties", {}):
+            schema = schema["properties"][step]
+        elif isinstance(schema.get("additionalProperties"), dict) and step != "[key]":
+            schema = schema["additionalProperties"]
+        elif depth < len(location) - 1 or "anyOf" in schema or step == "[key]":
+            continue
+        keys.append(str(step))
+        if "$ref" in schema:
+            schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    return schema, keys
+
+
+def _closest(key: str, schema: Mapping[str, Any]) -> str:
+    known = list(schema.get("properties", {}))
+    near = difflib.get_close_matches(key, known, n=1)
+    if near:
+        return f" (perhaps `{near[0]}`?)"
+    return f" (known are {', '.join(known)})" if known else ""
+
+
+def _wanted(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_wanted(branch) for branch in schema["anyOf"])
+    if "const" in schema:
+        return _shown(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(_shown(value) for value in schema["enum"])
+    words = _TYPE_WORDS.get(schema.get("type", ""), "another value")
+    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in _BOUND_WORDS.items() if bound in schema]
+    return " ".join([words, " and ".join(bounds)]).strip()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

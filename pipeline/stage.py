@@ -1,0 +1,62 @@
+"""What every script in `src/` shares: paths from the command line in, one clear line and exit code 1 for a mistake.
+
+A script's main function takes one `pathlib.Path` an argument and documents them in its docstring, which is also what
+``--help`` prints.
+"""
+
+import argparse
+import inspect
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pipeline.errors import PipelineError
+
+
+def run(main: Callable[..., None]) -> NoReturn:
+    """Call `main` with the paths of the command line and exit: 0, or 1 with an ``error:`` line and nothing else."""
+    _forget_the_scripts_folder()
+    parser = argparse.ArgumentParser(description=inspect.getdoc(main), formatter_class=argparse.RawTextHelpFormatter)
+    for name in inspect.signature(main).parameters:
+        parser.add_argument(name, type=Path)
+    arguments = vars(parser.parse_args())
+    with errors_as_lines():
+        main(**arguments)
+    sys.exit(0)
+
+
+@contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """Turn what a person can put right into ``error:`` lines on stderr and exit code 1; let bugs through."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except PipelineError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing half-written is left behind")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # `dvc queue kill`, a scheduler or a shutdown: clean up as for Ctrl-C.
+    raise KeyboardInterrupt
+
+
+def _forget_the_scripts_folder() -> None:
+    # Python puts the script's folder first on the path. There `evaluate` would hide the package of that name, which
+    # MLflow looks for, and `split` or `sample` any module of a dependency that is called so.
+    folder = Path(sys.argv[0]).resolve().parent
+    sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != folder]

@@ -1,0 +1,73 @@
+"""Where the net runs, and in which precision."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from pipeline.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device and the precision of the matrix products on it; weights and losses are float32 in either."""
+
+    device: torch.device
+    precision: Literal["fp32", "bf16"]
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context in which the forward pass runs."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def choose_compute(device: str = "auto", precision: Literal["auto", "fp32", "bf16"] = "auto") -> Compute:
+    """Return what `device` ("auto", "cpu", "cuda", "cuda:N") and `precision` mean on this machine.
+
+    "auto" is the first CUDA device where there is one, and bf16 where the hardware computes in it.
+
+    Raises
+    ------
+    ModelError
+        If the device is not there.
+    """
+    chosen = _device(device)
+    if precision == "auto":
+        precision = "bf16" if _computes_in_bf16(chosen) else "fp32"
+    return Compute(chosen, precision)
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Let PyTorch use `count` CPU threads inside the block; None leaves its own choice."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        name = "cuda" if count else "cpu"
+    device = torch.device(name)
+    if device.type != "cuda":
+        return device
+    if not count:
+        raise ModelError(f"train.device: wanted {name}, found no CUDA device")
+    index = device.index or 0
+    if index >= count:
+        raise ModelError(f"train.device: wanted {name}, found cuda:0 to cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
+def _computes_in_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Older PyTorch does not say what the CPU can do. Without these instructions bf16 is slower than float32.
+    capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

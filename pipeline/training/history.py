@@ -1,0 +1,84 @@
+"""What a training leaves behind for people, plots and the tracker: one row an epoch, and one row a change of the rate.
+
+==================  ============================================================================================
+``history.csv``     epoch, step, lr, lr_factor, lr_reason, train_loss, val_loss, val_macro_f1, seconds,
+                    images_per_second, and ``val_f1/<class>`` for each class in the validation part
+``lr_history.csv``  epoch, step, lr, factor, why, loss: the learning rate's changes. `step` and `loss` are those at
+                    the moment of the change: the optimizer's steps and the training loss of the epoch before, empty
+                    at the start
+==================  ============================================================================================
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from pipeline.files import read_csv, write_csv
+from pipeline.training.loop import EpochRecord
+
+HISTORY_FILE = "history.csv"
+LR_HISTORY_FILE = "lr_history.csv"
+
+_CLASS_PREFIX = "val_f1/"
+_COLUMNS = [field.name for field in fields(EpochRecord) if field.name != "val_f1"]
+
+
+def write_history(folder: Path, records: Sequence[EpochRecord]) -> None:
+    """Write both tables of a training, epochs in order, into `folder`."""
+    classes = list(records[0].val_f1)
+    header = [*_COLUMNS, *(_CLASS_PREFIX + name for name in classes)]
+    rows = ([*(asdict(r)[column] for column in _COLUMNS), *(r.val_f1[name] for name in classes)] for r in records)
+    write_csv(folder / HISTORY_FILE, header, rows)
+    write_csv(folder / LR_HISTORY_FILE, ("epoch", "step", "lr", "factor", "why", "loss"), _lr_changes(records))
+
+
+def _lr_changes(records: Sequence[EpochRecord]) -> list[tuple[object, ...]]:
+    before: list[EpochRecord | None] = [None, *records[:-1]]
+    return [
+        (
+            record.epoch,
+            last.step if last else 0,
+            record.lr,
+            record.lr_factor,
+            record.lr_reason,
+            last.train_loss if last else "",
+        )
+        for record, last in zip(records, before, strict=True)
+        if record.lr_reason
+    ]
+
+
+def read_history(folder: Path) -> list[EpochRecord]:
+    """Read ``history.csv`` back. Raises DataError if it is missing or has other columns."""
+    return [_record(row) for row in read_csv(folder / HISTORY_FILE, _COLUMNS)]
+
+
+def _record(row: dict[str, str]) -> EpochRecord:
+    return EpochRecord(
+        epoch=int(row["epoch"]),
+        step=int(row["step"]),
+        lr=float(row["lr"]),
+        lr_factor=float(row["lr_factor"]),
+        lr_reason=row["lr_reason"],
+        train_loss=float(row["train_loss"]),
+        val_loss=float(row["val_loss"]),
+        val_macro_f1=float(row["val_macro_f1"]),
+        val_f1={
+            key.removeprefix(_CLASS_PREFIX): float(value) for key, value in row.items() if key.startswith(_CLASS_PREFIX)
+        },
+        seconds=float(row["seconds"]),
+        images_per_second=float(row["images_per_second"]),
+    )
+
+
+def epoch_metrics(record: EpochRecord) -> dict[str, float]:
+    """Return what a tracker is told of an epoch, by the names under which it is compared."""
+    per_class = {f"val/f1/{name}": score for name, score in record.val_f1.items()}
+    return {
+        "train/loss": record.train_loss,
+        "train/images_per_second": record.images_per_second,
+        "val/loss": record.val_loss,
+        "val/macro_f1": record.val_macro_f1,
+        "lr": record.lr,
+        **per_class,
+    }

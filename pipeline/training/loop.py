@@ -1,0 +1,291 @@
+"""The training loop: a generator that yields one record an epoch."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from pipeline.data.packed import PackedSet
+from pipeline.errors import DataError, ParameterError, PipelineError
+from pipeline.training.augmentation import augment
+from pipeline.training.batches import (
+    Preprocessing,
+    Rows,
+    balanced,
+    evenly,
+    gather,
+    gather_labels,
+    grey_statistics,
+    normalise,
+    shuffled,
+    to_resolution,
+)
+from pipeline.training.device import Compute, cpu_threads
+from pipeline.training.losses import class_weights, summed_loss
+from pipeline.training.models import build
+from pipeline.training.optimizers import build_average, build_optimizer
+from pipeline.training.predict import net_logits
+from pipeline.training.randomness import derive, generator, seeded
+from pipeline.training.recipe import TrainParams
+from pipeline.training.schedules import PlateauState, Rate, Schedule
+from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
+
+# Purposes of random streams; see `randomness.derive`.
+_INITIAL_WEIGHTS, _ROW_ORDER, _AUGMENTATION, _DROPOUT = range(4)
+
+_VAL_BATCH = 64
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did.
+
+    Attributes
+    ----------
+    epoch : counted from 1
+    step : optimizer steps so far
+    lr, lr_factor, lr_reason : the learning rate, as a multiple of the recipe's, and why it is what it is ("start",
+        "warm-up", "schedule", "step", "plateau", or "" where nothing changed)
+    train_loss : mean over the epoch's images as they were trained on: changed, balanced, smoothed
+    val_loss : mean cross entropy over the validation images as they are; comparable between recipes
+    val_macro_f1 : mean of `val_f1`, 0..1
+    val_f1 : class name -> F1, 0..1, of the classes that occur in the validation part
+    seconds : the epoch with its validation
+    images_per_second : of training alone
+    """
+
+    epoch: int
+    step: int
+    lr: float
+    lr_factor: float
+    lr_reason: str
+    train_loss: float
+    val_loss: float
+    val_macro_f1: float
+    val_f1: dict[str, float]
+    seconds: float
+    images_per_second: float
+
+
+class Trainer:
+    """Trains one net by a recipe.
+
+    >>> trainer = Trainer(packed, parts.train, parts.val, params, choose_compute())  # doctest: +SKIP
+    >>> for record in trainer.epochs():  # doctest: +SKIP
+    ...     print(record.epoch, record.val_macro_f1)
+    >>> save(folder, trainer.best)  # doctest: +SKIP
+
+    The best epoch is the one with the highest validation macro F1 and, among equals, the lowest validation loss.
+
+    Same rows, recipe and CPU threads: same bytes. Every epoch draws from its own random streams.
+    """
+
+    def __init__(
+        self, packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams, compute: Compute
+    ) -> None:
+        _check_fit(packed, train_rows, val_rows, params)
+        device = compute.device
+        self._packed, self._train_rows, self._val_rows = packed, train_rows, val_rows
+        self._params, self._compute = params, compute
+        self._preprocessing = _preprocessing(packed, train_rows, params)
+        self._class_weights = _class_weights(packed, train_rows, params)
+        with seeded(derive(params.seed, _INITIAL_WEIGHTS), torch.device("cpu")):
+            net = build(params.model, len(packed.class_names), params.resolution, params.weights)
+        _check_pieces(net, len(train_rows), params)
+        self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._average = build_average(self._net, params.ema_decay)
+        self._optimizer = build_optimizer(self._net, params)
+        self._schedule, self._plateau = Schedule(params), PlateauState()
+        self._epoch, self._step = 0, 0
+        self._best: tuple[EpochRecord, dict[str, Tensor]] | None = None
+
+    def epochs(self) -> Iterator[EpochRecord]:
+        """Train, and yield a record after each epoch.
+
+        Raises
+        ------
+        PipelineError
+            If the loss is no longer a number.
+        """
+        while self._epoch < self._params.epochs:
+            self._epoch += 1
+            with cpu_threads(self._params.threads):
+                record = self._run_epoch()
+            self._plateau = self._schedule.observe(record.epoch, record.val_loss, self._plateau)
+            if self._best is None or _rank(record) > _rank(self._best[0]):
+                self._best = record, state_on_cpu(self._trained_net)
+            yield record
+
+    @property
+    def best(self) -> TrainedModel:
+        """The net of the best epoch so far, on the CPU, and its card."""
+        assert self._best is not None, "no epoch has been run"
+        record, state = self._best
+        net = copy.deepcopy(self._trained_net).to("cpu")
+        net.load_state_dict(state)
+        return TrainedModel(net.eval(), self._card(record))
+
+    @property
+    def _trained_net(self) -> nn.Module:
+        """The net that is validated and kept: the moving average where the recipe asks for one."""
+        return self._net if self._average is None else self._average.module
+
+    def _run_epoch(self) -> EpochRecord:
+        start = time.perf_counter()
+        rate = self._schedule.rate(self._epoch, self._plateau)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate.lr
+        train_loss = self._train_one_epoch()
+        trained = time.perf_counter()
+        val_loss, val_f1 = self._validate()
+        self._check_finite(rate, train_loss, val_loss)
+        return EpochRecord(
+            epoch=self._epoch,
+            step=self._step,
+            lr=rate.lr,
+            lr_factor=rate.factor,
+            lr_reason=rate.reason,
+            train_loss=train_loss,
+            val_loss=val_loss,
+            val_macro_f1=float(np.mean(list(val_f1.values()))),
+            val_f1=val_f1,
+            seconds=time.perf_counter() - start,
+            images_per_second=len(self._train_rows) / (trained - start),
+        )
+
+    def _train_one_epoch(self) -> float:
+        self._net.train()
+        total = torch.zeros((), device=self._compute.device)
+        changes = generator(derive(self._params.seed, _AUGMENTATION, self._epoch), self._compute.device)
+        with seeded(derive(self._params.seed, _DROPOUT, self._epoch), self._compute.device):
+            for rows in tqdm(self._batches(), desc=self._title(), unit="batch", leave=False, disable=None):
+                # Stays on the device: reading it here would make the CPU wait for every step.
+                total += self._train_one_batch(rows, changes) * len(rows)
+        return total.item() / len(self._train_rows)
+
+    def _title(self) -> str:
+        return f"epoch {self._epoch}/{self._params.epochs}"
+
+    def _batches(self) -> list[Rows]:
+        order = generator(derive(self._params.seed, _ROW_ORDER, self._epoch), torch.device("cpu"))
+        if self._params.balance == "sampler":
+            rows = balanced(self._train_rows, self._packed.labels, order)
+        else:
+            rows = shuffled(self._train_rows, order)
+        return list(evenly(rows, _batch_size(self._params, len(rows))))
+
+    def _train_one_batch(self, rows: Rows, changes: torch.Generator) -> Tensor:
+        """Take one optimizer step, and return the batch's mean loss."""
+        self._optimizer.zero_grad()
+        total_weight = float(self._class_weights[self._packed.labels[rows]].sum())
+        loss = torch.zeros((), device=self._compute.device)
+        for piece in evenly(rows, self._params.micro_batch_size or len(rows)):
+            piece_loss = self._loss(piece, changes) / total_weight
+            piece_loss.backward()  # type: ignore[no-untyped-call]
+            loss += piece_loss.detach()
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self._net)
+        self._step += 1
+        return loss
+
+    def _loss(self, rows: Rows, changes: torch.Generator) -> Tensor:
+        device, params = self._compute.device, self._params
+        grey = to_resolution(gather(self._packed.images, rows, device), self._preprocessing.resolution)
+        grey = augment(grey, params.augment, changes)
+        y_true = gather_labels(self._packed.labels, rows, device)
+        weights = torch.from_numpy(self._class_weights).to(device, non_blocking=True)
+        with self._compute.autocast():
+            logits = self._net(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
+        return summed_loss(logits, y_true, weights, params.label_smoothing)
+
+    def _validate(self) -> tuple[float, dict[str, float]]:
+        net = self._trained_net.eval()
+        logits = net_logits(net, self._packed.images, self._val_rows, self._preprocessing, _VAL_BATCH)
+        y_true = self._packed.labels[self._val_rows]
+        loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(y_true))
+        return loss.item(), _f1(y_true, logits.argmax(axis=1), self._packed.class_names)
+
+    def _check_finite(self, rate: Rate, train_loss: float, val_loss: float) -> None:
+        if math.isfinite(train_loss) and math.isfinite(val_loss):
+            return
+        name, loss = ("validation", val_loss) if math.isfinite(train_loss) else ("training", train_loss)
+        raise PipelineError(
+            f"train: wanted a finite {name} loss, found {loss} in epoch {self._epoch} at lr {rate.lr:g}; "
+            "try a lower train.lr, more train.warmup_epochs or train.normalization: train"
+        )
+
+    def _card(self, record: EpochRecord) -> ModelCard:
+        scores = {"loss": record.val_loss, "macro_f1": record.val_macro_f1}
+        return ModelCard(
+            architecture=self._params.model,
+            class_names=self._packed.class_names,
+            stored_size=_stored_size(self._packed),
+            resolution=self._preprocessing.resolution,
+            mean=self._preprocessing.mean,
+            std=self._preprocessing.std,
+            epoch=record.epoch,
+            val_scores=scores | {f"f1/{name}": score for name, score in record.val_f1.items()},
+            params=self._params.model_dump(mode="json"),
+        )
+
+
+def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams) -> None:
+    for part, rows in (("training", train_rows), ("validation", val_rows)):
+        if len(rows) == 0:
+            raise DataError(f"train: wanted {part} images, found none")
+    stored = min(_stored_size(packed))
+    if params.resolution > stored:
+        raise ParameterError(
+            f"train.resolution: wanted a whole number <= {stored}, the size of the packed images, "
+            f"found {params.resolution}"
+        )
+
+
+def _check_pieces(net: nn.Module, count: int, params: TrainParams) -> None:
+    """Refuse batch norm over a single image: it has no spread to divide by."""
+    batch = min(len(rows) for rows in evenly(np.arange(count), _batch_size(params, count)))
+    piece = min(len(rows) for rows in evenly(np.arange(batch), params.micro_batch_size or batch))
+    if piece < 2 and any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
+        key = "batch_size" if batch < 2 else "micro_batch_size"
+        raise ParameterError(f"train.{key}: wanted 2 or more images at once for {params.model}'s batch norm, found 1")
+
+
+def _stored_size(packed: PackedSet) -> tuple[int, int]:
+    height, width = packed.images.shape[1:]
+    return int(height), int(width)
+
+
+def _batch_size(params: TrainParams, count: int) -> int:
+    return count if params.batch_size == "all" else params.batch_size
+
+
+def _preprocessing(packed: PackedSet, train_rows: Rows, params: TrainParams) -> Preprocessing:
+    mean, std = (0.0, 1.0) if params.normalization == "none" else grey_statistics(packed.images, train_rows)
+    return Preprocessing(params.resolution, mean, std)
+
+
+def _class_weights(packed: PackedSet, train_rows: Rows, params: TrainParams) -> NDArray[np.float32]:
+    num_classes = len(packed.class_names)
+    if params.balance == "class_weights":
+        return class_weights(packed.labels[train_rows], num_classes)
+    return np.ones(num_classes, dtype=np.float32)
+
+
+def _f1(y_true: NDArray[np.int64], y_pred: NDArray[np.int64], class_names: tuple[str, ...]) -> dict[str, float]:
+    """Return F1 for every class in `y_true`: of the others it would say nothing about finding them."""
+    present = np.unique(y_true)
+    scores = f1_score(y_true, y_pred, labels=present, average=None, zero_division=0)
+    return {class_names[label]: float(score) for label, score in zip(present, scores, strict=True)}
+
+
+def _rank(record: EpochRecord) -> tuple[float, float]:
+    return record.val_macro_f1, -record.val_loss

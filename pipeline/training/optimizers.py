@@ -1,0 +1,31 @@
+"""The optimizer of a recipe, and the moving average of the weights."""
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pipeline.training.recipe import TrainParams
+
+
+def build_optimizer(net: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer for `net`.
+
+    Norms and biases are not decayed: that would only slow them (arXiv 1812.01187, 3.1).
+    """
+    parameters = list(net.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": params.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if params.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=params.lr, momentum=params.momentum)
+    return torch.optim.AdamW(groups, lr=params.lr)
+
+
+def build_average(net: nn.Module, decay: float) -> AveragedModel | None:
+    """Return the exponential moving average of `net`'s weights and of batch norm's statistics; None for decay 0."""
+    if not decay:
+        return None
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+    average.requires_grad_(False)
+    return average

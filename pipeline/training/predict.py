@@ -1,0 +1,32 @@
+"""The logits of a trained net for packed images."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from pipeline.training.batches import Images, Preprocessing, Rows, evenly, gather, to_input
+from pipeline.training.weights import TrainedModel
+
+
+def predict_logits(
+    trained: TrainedModel, images: Images, rows: Rows | None = None, batch_size: int = 64
+) -> NDArray[np.float32]:
+    """Return float32 (N, K): the logits for uint8 (N, H, W), or for those `rows` of it, in their order."""
+    rows = np.arange(len(images)) if rows is None else rows
+    return net_logits(trained.net, images, rows, trained.card.preprocessing, batch_size)
+
+
+@torch.inference_mode()
+def net_logits(
+    net: nn.Module, images: Images, rows: Rows, preprocessing: Preprocessing, batch_size: int
+) -> NDArray[np.float32]:
+    """Return the logits (M, K) of `net`, which must be in evaluation mode, for `rows` of `images`.
+
+    Always computed in float32, whatever the precision of training: scores should not hang on the machine.
+    """
+    assert not net.training
+    device = next(net.parameters()).device
+    pieces = [net(to_input(gather(images, piece, device), *preprocessing)) for piece in evenly(rows, batch_size)]
+    logits: NDArray[np.float32] = torch.cat(pieces).cpu().numpy()
+    return logits

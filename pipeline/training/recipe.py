@@ -1,0 +1,63 @@
+"""The `train` section of `params.yaml`: how the net is made and trained. What each key does stands there."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pipeline.training.augmentation import AugmentParams
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class TrainParams(BaseModel):
+    """A recipe. Without defaults: `params.yaml` is the one place where they stand."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    seed: int = Field(ge=0)
+
+    model: str
+    weights: str
+    resolution: int = Field(ge=32)
+    normalization: Literal["train", "none"]
+
+    epochs: Count
+    batch_size: Literal["all"] | Count
+    micro_batch_size: Count | None
+    balance: Literal["none", "class_weights", "sampler"]
+    label_smoothing: float = Field(ge=0, lt=1)
+
+    optimizer: Literal["sgd", "adamw"]
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0, allow_inf_nan=False)
+    ema_decay: float = Field(ge=0, lt=1)
+
+    lr: Positive
+    schedule: Literal["constant", "steps", "cosine", "plateau"]
+    warmup_epochs: int = Field(ge=0)
+    lr_steps: dict[Count, Positive]
+    plateau_patience: Count
+    plateau_factor: float = Field(gt=0, lt=1)
+
+    augment: AugmentParams
+
+    device: str
+    precision: Literal["auto", "fp32", "bf16"]
+    threads: Count | None
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+            raise ValueError(f"wanted auto, cpu, cuda or cuda:N, found {device!r}")
+        return device
+
+    @model_validator(mode="after")
+    def _steps_are_read(self) -> Self:
+        if self.lr_steps and self.schedule != "steps":
+            raise ValueError(f"wanted schedule: steps beside lr_steps, found schedule: {self.schedule}")
+        if self.schedule == "steps" and not self.lr_steps:
+            raise ValueError("wanted lr_steps such as {30: 0.1} beside schedule: steps, found none")
+        return self

@@ -1,0 +1,91 @@
+"""A trained net on disk: `model.safetensors` and `model.json`, which no loading can make run code."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from pipeline.errors import ModelError
+from pipeline.files import write_bytes, write_text
+from pipeline.training.batches import Preprocessing
+from pipeline.training.models import build, fill, read_state
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "model.json"
+
+
+class ModelCard(BaseModel):
+    """All that is needed to rebuild a trained net, to show it an image, and to know where it comes from."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    architecture: str  # torchvision's name
+    class_names: tuple[str, ...]  # in the order of the logits
+    stored_size: tuple[int, int]  # height and width of the packed images
+    resolution: int  # side of what the net is shown
+    mean: float  # grey levels, 0..255
+    std: float
+    epoch: int  # the best, counted from 1
+    val_scores: dict[str, float]  # of that epoch: loss, macro_f1, and f1/<class>
+    params: dict[str, Any]  # the `train` section of params.yaml
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What turns packed images into the net's input."""
+        return Preprocessing(self.resolution, self.mean, self.std)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A net in evaluation mode and its card."""
+
+    net: nn.Module
+    card: ModelCard
+
+
+def state_on_cpu(net: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of all parameters and buffers, in C order."""
+    return {
+        key: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
+        for key, tensor in net.state_dict().items()
+    }
+
+
+def save(folder: Path, trained: TrainedModel) -> None:
+    """Write the net into `folder`; the same net and card give the same bytes."""
+    write_bytes(folder / WEIGHTS_FILE, to_bytes(state_on_cpu(trained.net)))
+    card = json.dumps(trained.card.model_dump(mode="json"), indent=2, ensure_ascii=False, sort_keys=True)
+    write_text(folder / CARD_FILE, card + "\n")
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
+    """Return the net in `folder`, on `device`.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing, is no such file, or does not fit the other.
+    """
+    card = _read_card(folder / CARD_FILE)
+    net = build(card.architecture, len(card.class_names), card.resolution)
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise ModelError(f"{path}: wanted a trained net's weights, found nothing; train writes them")
+    fill(net, card.architecture, read_state(path), str(path))
+    return TrainedModel(net.to(device, memory_format=torch.channels_last).eval(), card)  # type: ignore[call-overload]
+
+
+def _read_card(path: Path) -> ModelCard:
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ModelError(f"{path}: wanted a trained net's card, found nothing; train writes it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{path}: wanted a trained net's card, found {place or 'text'}: {first['msg']}") from None

@@ -1,0 +1,94 @@
+"""The walls of docs/architecture.md, held: who may import whom, and what makes a stage run again."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from closure import ROOT, import_closure, imported_modules
+
+PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())
+STAGES = {name: re.search(r"src/\w+\.py", stage["cmd"]).group() for name, stage in PIPELINE["stages"].items()}
+MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "pipeline").rglob("*.py"))
+
+# Room -> what it may import of the project. Single modules count as rooms of their own.
+WALLS = {
+    "errors": set(),
+    "text": set(),
+    "files": {"errors"},
+    "params": {"errors"},
+    "stage": {"errors"},
+    "data": {"errors", "files", "text", "params", "stage"},
+    "training": {"errors", "files", "text", "params", "stage", "data"},
+    "evaluation": {"errors", "files", "text", "params", "stage", "data", "training"},
+    "serving": {"errors", "data", "training"},
+    "tracking": {"errors", "text"},
+    "__init__": set(),
+    "__main__": {"errors", "files", "text", "params", "stage", "data", "training", "evaluation", "serving", "tracking", "use"},
+}
+# Heavy or far-reaching packages -> the only rooms that may import them.
+OWNERS = {
+    "mlflow": {"tracking"},
+    "dvc": set(),
+    "torch": {"training", "serving"},
+    "torchvision": {"training"},
+    "sklearn": {"training", "evaluation"},
+    "matplotlib": {"evaluation"},
+    "cv2": {"data"},
+    "pandas": {"serving"},
+}
+
+
+def room_of(path: str) -> str:
+    return Path(path).relative_to("pipeline").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_module_imports_only_what_its_room_may(path):
+    room = room_of(path)
+    for module in imported_modules(ROOT / path):
+        top, *rest = module.split(".")
+        if top == "pipeline" and rest:
+            assert rest[0] in WALLS[room] | {room}, f"{path} imports {module}"
+        if top in OWNERS:
+            assert room in OWNERS[top], f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_depends_on_exactly_the_files_that_its_script_imports(stage):
+    code = {path for path in PIPELINE["stages"][stage]["deps"] if path.endswith(".py")}
+    wanted = import_closure(ROOT / STAGES[stage])
+    lines = "\n".join(f"      - {path}" for path in sorted(wanted))
+    assert code == wanted, f"the code in dvc.yaml's stages.{stage}.deps must be:\n{lines}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_depends_on_the_outputs_that_its_command_reads(stage):
+    command = PIPELINE["stages"][stage]["cmd"].split()
+    outs = [out for other in PIPELINE["stages"].values() for out in _paths(other["outs"])]
+    own = set(_paths(PIPELINE["stages"][stage]["outs"]))
+    read = {out for out in outs for word in command[3:] if out == word or out.startswith(f"{word}/")} - own
+    data = {path for path in PIPELINE["stages"][stage]["deps"] if not path.endswith(".py")} - {"${data.folder}"}
+    assert data == read
+
+
+def _paths(outs):
+    return [next(iter(out)) if isinstance(out, dict) else out for out in outs]
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "src").glob("*.py")), ids=lambda path: path.name)
+def test_stage_script_is_short(script):
+    assert len(script.read_text().splitlines()) <= 90
+
+
+@pytest.mark.parametrize("script", ["sample", "resize", "pack_npy", "split"])
+def test_data_stage_loads_nothing_heavy(script):
+    """What a data stage loads is read from a real start, so that a dependency's own imports count as well."""
+    command = f"import runpy, sys; runpy.run_path('src/{script}.py'); print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "mlflow", "pandas", "sklearn", "matplotlib", "scipy"} & {name.split(".")[0] for name in loaded}
