@@ -4,6 +4,8 @@ YAML 1.2 (ruamel.yaml, the same parser as DVC's), so `1e-3` is a number here as 
 """
 
 import difflib
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.errors import ParameterError
+from pipeline.files import write_text
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -68,6 +71,32 @@ def load_section(name: str, model: type[Section], file: Path = PARAMS_FILE) -> S
     except ValidationError as error:
         lines = [f"{file}: {_mistake(name, model, detail)}" for detail in error.errors()]
         raise ParameterError("\n".join(dict.fromkeys(lines))) from None
+
+
+def replace_value(section: str, key: str, value: str, file: Path = PARAMS_FILE) -> None:
+    """Write a new text value for ``section.key`` into a parameters file; nothing else in it changes, no comment either.
+
+    Raises
+    ------
+    ParameterError
+        If the file, the section or the key is missing.
+    """
+    if key not in read_params(file).get(section, {}):
+        raise ParameterError(f"{file}: {section}.{key}: wanted this key, found nothing")
+    text = file.read_text(encoding="utf-8")
+    nodes = YAML(typ="rt").compose(text)
+    (node,) = [v for k, v in _entry(nodes, section).value if k.value == key]
+    write_text(file, text[: node.start_mark.index] + _scalar(value) + text[node.end_mark.index :])
+
+
+def _scalar(value: str) -> str:
+    # Text that YAML would take for something else, a number say, has to be quoted; JSON's quoting is YAML's too.
+    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and YAML(typ="safe", pure=True).load(value) == value
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _entry(mapping: Any, key: str) -> Any:
+    return next(value for name, value in mapping.value if name.value == key)
 
 
 def _yaml_problem(error: Exception) -> str:

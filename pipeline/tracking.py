@@ -1,7 +1,7 @@
 """MLflow: the only module that imports it.
 
-The files that the stages write are the truth; MLflow is their mirror. So nothing here is needed to train, and a run that
-a store does not have can be mirrored into it from those files.
+The files that the stages write are the truth; MLflow is their mirror. So nothing here is needed to train, and a run
+that a store does not have can be mirrored into it from those files.
 """
 
 import hashlib

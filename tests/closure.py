@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def imported_modules(file: Path) -> Iterator[str]:
-    """Yield the dotted names that `file` imports anywhere, also inside functions; ``a.b`` for ``from a import b`` too."""
+    """Yield the dotted names that `file` imports, also inside functions; ``a.b`` for ``from a import b`` too."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,6 +1,7 @@
 """Decode a photograph, of whatever kind, to 8-bit grey: the one way in for the pipeline and for the served model."""
 
 import io
+import warnings
 from collections.abc import Callable
 
 import cv2
@@ -31,6 +32,8 @@ _ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 # The size is checked here, with a clearer message, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
+# It warns of odd metadata; what counts is whether the picture can be decoded.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 # Its complaints go to stderr unasked; what cannot be decoded is reported with the file's name by whoever asked.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -70,8 +69,6 @@ def resize_photographs(
     DataError
         If no photograph can be read, or (with ``on_error="fail"``) any cannot: all such are named.
     """
-    # Pillow warns of odd metadata; what counts is whether the picture can be decoded.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
     with new_folder(target) as folder:
         for name in {photograph.class_name for photograph in photographs}:
             (folder / name).mkdir()

@@ -52,6 +52,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
+    "lines.markersize": 3.5,
 }
 
 

@@ -85,12 +85,11 @@ def _place_image(axes: Axes, image: npt.NDArray[np.uint8], left: float, top: flo
 
 
 def _place_caption(axes: Axes, predictions: Predictions, index: int, left: float, top: float) -> None:
-    names = drawable_names(predictions.class_names, 19)
-    lines = (("true", predictions.y_true[index]), ("pred", predictions.y_pred[index]))
-    for word, k in lines:
+    names = drawable_names(predictions.class_names, 18)
+    for word, k in (("true", predictions.y_true[index]), ("pred", predictions.y_pred[index])):
         axes.text(left, top, word, fontsize=7, color=MUTED, va="top")
-        axes.text(left + 0.26, top - 0.01, names[k], fontsize=8, va="top")
+        axes.text(left + 0.27, top - 0.01, names[k], fontsize=8, va="top")
         top += 0.15
-    axes.text(left + _THUMB, top - 0.16, f"{predictions.confidence[index]:.2f}", fontsize=8, va="top", ha="right")
     path = drawable(predictions.paths[index])
-    axes.text(left, top + 0.01, shorten(path, 27, 26), fontsize=7, color=MUTED, va="top")
+    axes.text(left, top, f"{predictions.confidence[index]:.2f}", fontsize=7, fontweight="bold", va="top")
+    axes.text(left + 0.27, top, shorten(path, 22, 21), fontsize=7, color=MUTED, va="top")

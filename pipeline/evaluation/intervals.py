@@ -4,7 +4,7 @@ The photographs of one true class are taken as independent draws and the class s
 confusion matrix is a multinomial sample whose unknown shares get a Dirichlet posterior, as in C. Goutte and E.
 Gaussier, "A Probabilistic Interpretation of Precision, Recall and F-score" (ECIR 2005). Any one prior misleads here:
 with 2 images in a class it outweighs them, and over K classes its small pulls add up, until an interval for macro F1
-holds the truth in 2 of 100 cases. So each row has two priors, each worth one image: for the lower limits that image was
+hardly ever holds the truth. So each row has two priors, each worth one image: for the lower limits that image was
 wrong, for the upper ones it was right (the imprecise Dirichlet model of P. Walley, JRSS B 58:3, 1996, with s = 1). For
 recall this is exactly the Clopper-Pearson interval.
 
@@ -107,7 +107,7 @@ def _limits(
 ) -> tuple[FloatArray, FloatArray]:
     """Return one limit of the scores per class (3, K) and overall (5,)."""
     sizes, hits, given = confusion.sum(axis=1), np.diag(confusion).astype(float), confusion.sum(axis=0).astype(float)
-    observed = _overall_scores(hits, sizes, given)
+    observed = overall_scores(hits, sizes, given)
     all_hits, all_given = np.zeros((draws, len(sizes))), np.zeros((draws, len(sizes)))
     squares = np.zeros(len(OVERALL))
     for k, row in _draw_rows(confusion, prior, rng, draws):
@@ -116,9 +116,9 @@ def _limits(
         one_hits = np.tile(hits, (draws, 1))
         one_hits[:, k] = row[:, k]
         one_given = np.maximum(given - confusion[k] + row, 0)  # not below 0 by rounding
-        limit = np.quantile(_overall_scores(one_hits, sizes, one_given), quantile, axis=0)
+        limit = np.quantile(overall_scores(one_hits, sizes, one_given), quantile, axis=0)
         squares += _beyond(limit - observed, quantile) ** 2
-    per_class = np.quantile(_class_scores(all_hits, sizes, all_given), quantile, axis=0)
+    per_class = np.quantile(class_scores(all_hits, sizes, all_given), quantile, axis=0)
     return per_class, observed + np.sign(quantile - 0.5) * np.sqrt(squares)
 
 
@@ -143,12 +143,12 @@ def _draw_row(counts: IntArray, prior: FloatArray, rng: np.random.Generator, dra
     return row
 
 
-def _class_scores(hits: FloatArray, sizes: IntArray, given: FloatArray) -> FloatArray:
+def class_scores(hits: FloatArray, sizes: IntArray, given: FloatArray) -> FloatArray:
     """Precision, recall and F1: (..., 3, K) from (..., K), (K,) and (..., K)."""
     return np.stack([_ratio(hits, given), _ratio(hits, sizes), _ratio(2 * hits, sizes + given)], axis=-2)
 
 
-def _overall_scores(hits: FloatArray, sizes: IntArray, given: FloatArray) -> FloatArray:
+def overall_scores(hits: FloatArray, sizes: IntArray, given: FloatArray) -> FloatArray:
     """The scores of `OVERALL`, in its order: (..., 5) from (..., K), (K,) and (..., K)."""
     images, present = sizes.sum(), sizes > 0
     f1, recall = _ratio(2 * hits, sizes + given), _ratio(hits, sizes)

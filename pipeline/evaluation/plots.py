@@ -137,22 +137,26 @@ def learning_curves_png(history: History) -> Figure:
     """Draw the losses on `train` and `val` and the macro F1 on `val` by epoch, with the best epoch marked."""
     figure = Figure(figsize=(8, 6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    marker = "o" if len(history.epoch) <= 30 else ""
-    style = {"marker": marker, "markersize": 3.5}
-    above.plot(history.epoch, history.train_loss, color=BLUE, label="train", **style)
-    above.plot(history.epoch, history.val_loss, color=RED, linestyle="--", label="val", **style)
+    marker = _marker(history)
+    above.plot(history.epoch, history.train_loss, color=BLUE, marker=marker, label="train")
+    above.plot(history.epoch, history.val_loss, color=RED, marker=marker, linestyle="--", label="val")
     above.set_ylabel("Loss")
     above.legend(loc="upper right")
-    below.plot(history.epoch, history.val_macro_f1, color=RED, linestyle="--", **style)
+    below.plot(history.epoch, history.val_macro_f1, color=RED, marker=marker, linestyle="--")
     below.set_ylabel("Macro F1, val")
     below.set_ylim(0, 1.02)
     below.set_xlabel("Epoch")
-    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    below.set_xlim(history.epoch.min() - 0.5, history.epoch.max() + 0.5)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (above, below):
         axes.grid(axis="y")
     note = _mark_best(above, below, history)
     titled(above, "Learning curves", note)
     return figure
+
+
+def _marker(history: History) -> str:
+    return "o" if len(history.epoch) <= 30 else ""
 
 
 def _mark_best(above: Axes, below: Axes, history: History) -> str:
@@ -184,9 +188,10 @@ def lr_history_png(changes: LrHistory, history: History) -> Figure:
     _log_axis(above, changes.lr)
     above.set_ylabel("Learning rate")
     above.legend(loc="upper left", bbox_to_anchor=(1.01, 1), title="Why it changed", alignment="left")
-    below.plot(history.step, history.train_loss, color=BLUE)
+    below.plot(history.step, history.train_loss, color=BLUE, marker=_marker(history))
     below.set_ylabel("Loss, train")
     below.set_xlabel("Optimiser step")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (above, below):
         axes.grid(axis="y")
     titled(above, "Learning rate", "dotted lines: single changes, with their factor")

@@ -1,0 +1,1 @@
+"""PyTorch: from packed pictures to a trained net."""

@@ -97,6 +97,7 @@ class Trainer:
         self._params, self._compute = params, compute
         self._preprocessing = _preprocessing(packed, train_rows, params)
         self._class_weights = _class_weights(packed, train_rows, params)
+        self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
         with seeded(derive(params.seed, _INITIAL_WEIGHTS), torch.device("cpu")):
             net = build(params.model, len(packed.class_names), params.resolution, params.weights)
         _check_pieces(net, len(train_rows), params)
@@ -202,10 +203,9 @@ class Trainer:
         grey = to_resolution(gather(self._packed.images, rows, device), self._preprocessing.resolution)
         grey = augment(grey, params.augment, changes)
         y_true = gather_labels(self._packed.labels, rows, device)
-        weights = torch.from_numpy(self._class_weights).to(device, non_blocking=True)
         with self._compute.autocast():
             logits = self._net(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
-        return summed_loss(logits, y_true, weights, params.label_smoothing)
+        return summed_loss(logits, y_true, self._class_weights_on_device, params.label_smoothing)
 
     def _validate(self) -> tuple[float, dict[str, float]]:
         net = self._trained_net.eval()

@@ -72,7 +72,8 @@ def _near(name: str) -> str:
 def _fresh(name: str, num_classes: int, resolution: int) -> nn.Module:
     options: dict[str, Any] = {"num_classes": num_classes}
     if name in ("googlenet", "inception_v3"):
-        options |= {"aux_logits": False, "init_weights": True}
+        # Without init_weights torchvision draws from a truncated normal distribution, which takes ten seconds.
+        options |= {"aux_logits": False, "init_weights": False}
     elif name.startswith("vit_"):
         options["image_size"] = resolution
     elif name.startswith("maxvit"):

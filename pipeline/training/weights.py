@@ -14,6 +14,7 @@ from pipeline.errors import ModelError
 from pipeline.files import write_bytes, write_text
 from pipeline.training.batches import Preprocessing
 from pipeline.training.models import build, fill, read_state
+from pipeline.training.randomness import seeded
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
@@ -72,7 +73,8 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
         If a file is missing, is no such file, or does not fit the other.
     """
     card = _read_card(folder / CARD_FILE)
-    net = build(card.architecture, len(card.class_names), card.resolution)
+    with seeded(0, torch.device("cpu")):  # for initial weights that the file's replace
+        net = build(card.architecture, len(card.class_names), card.resolution)
     path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ModelError(f"{path}: wanted a trained net's weights, found nothing; train writes them")

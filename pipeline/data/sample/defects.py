@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.sample.fields import FloatArray, edge, line_mask, smooth_line, window_around
+from pipeline.data.sample.fields import FloatArray, edge, line_mask, smooth_field, smooth_line, window_around
 from pipeline.data.sample.scene import Scene
 
 Marker = Callable[[Scene, np.random.Generator], None]
@@ -63,7 +63,8 @@ def _envelope(scene: Scene, rng: np.random.Generator, share: float, ramp: float)
     length = max(30.0, share * (last - first))
     start = rng.uniform(first, max(first + 1.0, last - length))
     columns = np.arange(scene.shape[1], dtype=np.float32)
-    return np.minimum(edge(np.float32(start) - columns, ramp), edge(columns - np.float32(start + length), ramp))
+    along = np.minimum(edge(np.float32(start) - columns, ramp), edge(columns - np.float32(start + length), ramp))
+    return np.asarray(along**2 * (3 - 2 * along), dtype=np.float32)
 
 
 def mark_nothing(scene: Scene, rng: np.random.Generator) -> None:
@@ -97,30 +98,30 @@ def _walk(
 def mark_crack(scene: Scene, rng: np.random.Generator) -> None:
     """A thin dark jagged line along or across the bead, with branches on the larger ones."""
     severity = draw_severity(rng)
-    row, column = scene.place_on_bead(rng, 0.3)
-    across = rng.random() < 0.4
-    heading = (np.pi / 2 if across else 0.0) + rng.normal(0, 0.2) + np.pi * rng.integers(0, 2)
-    length = scene.mean_half_width * ((0.8 + severity) if across else (1.2 + 3.5 * severity))
-    start = (column - np.cos(heading) * length / 2, row - np.sin(heading) * length / 2)
-    paths = [_walk(rng, start, heading, length)]
-    for _ in range(int(rng.uniform(0, 4.5) * severity)):
-        fork = paths[0][rng.integers(1, len(paths[0]) - 1)]
-        paths.append(
-            _walk(rng, (fork[0], fork[1]), heading + rng.choice([-1, 1]) * rng.uniform(0.4, 1.0), length * 0.3)
-        )
+    width = (0.028 + 0.042 * severity) * scene.mean_half_width
     mask = np.zeros(scene.shape, dtype=np.float32)
-    for path in paths:
+    for path in _crack_paths(scene, rng, severity):
         taper = np.sin(np.pi * np.linspace(0.12, 0.9, len(path) - 1)) * rng.uniform(0.7, 1.2, len(path) - 1)
-        mask = np.maximum(
-            mask,
-            line_mask(
-                scene.shape, path, ((0.018 + 0.036 * severity) * scene.mean_half_width * taper).astype(np.float32)
-            ),
-        )
+        mask = np.maximum(mask, line_mask(scene.shape, path, (width * taper).astype(np.float32)))
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.7), dtype=np.float32)
     scene.height[:] -= mask * np.float32(1.5 + 2 * severity)
     scene.albedo[:] *= 1 - mask * np.float32(0.55 + 0.4 * severity)
     scene.gloss[:] *= 1 - mask * np.float32(0.95)
+
+
+def _crack_paths(scene: Scene, rng: np.random.Generator, severity: float) -> list[npt.NDArray[np.float64]]:
+    """The crack and its branches, each (n, 2) as column, row; the middle of the crack is on the bead."""
+    row, column = scene.place_on_bead(rng, 0.3)
+    across = rng.random() < 0.4
+    heading = (np.pi / 2 if across else 0.0) + rng.normal(0, 0.2) + np.pi * rng.integers(0, 2)
+    length = scene.mean_half_width * ((1.0 + severity) if across else (1.5 + 3.5 * severity))
+    start = (column - np.cos(heading) * length / 2, row - np.sin(heading) * length / 2)
+    paths = [_walk(rng, start, heading, length)]
+    for _ in range(int(rng.uniform(0, 4.5) * severity)):
+        fork = paths[0][rng.integers(1, len(paths[0]) - 1)]
+        aside = rng.choice([-1, 1]) * rng.uniform(0.4, 1.0)
+        paths.append(_walk(rng, (fork[0], fork[1]), heading + aside, length * 0.3))
+    return paths
 
 
 def mark_undercut(scene: Scene, rng: np.random.Generator) -> None:
@@ -141,27 +142,26 @@ def mark_undercut(scene: Scene, rng: np.random.Generator) -> None:
 def mark_lack_of_fusion(scene: Scene, rng: np.random.Generator) -> None:
     """Weld metal that lies on the plate without joining it: a rolled-over edge above a sharp straight line."""
     severity = draw_severity(rng)
+    half = scene.mean_half_width
     side = int(rng.choice([-1, 1]))
     along = _envelope(scene, rng, rng.uniform(0.4, 0.6) + 0.4 * severity, 50.0)
     toe = scene.centre + side * scene.half_width
     ends = np.flatnonzero(along > 0.5)[[0, -1]]
-    straight = np.interp(np.arange(toe.size), ends, toe[ends]) + side * scene.mean_half_width * (0.01 + 0.11 * severity)
+    straight = np.interp(np.arange(toe.size), ends, toe[ends]) + side * half * (0.02 + 0.12 * severity)
     lip = (toe + along * (straight - toe)).astype(np.float32)
     distance = np.float32(side) * (np.arange(scene.shape[0], dtype=np.float32)[:, None] - lip[None, :])
     _lay_lip(scene, rng, distance, along * np.float32(0.06 + 0.08 * severity))
-    line = np.exp(-((distance / np.float32(scene.mean_half_width * (0.015 + 0.022 * severity))) ** 2)) * along[None, :]
-    beyond = (
-        np.exp(-np.maximum(distance, 0) / np.float32(scene.mean_half_width * 0.1)) * (distance > 0) * along[None, :]
-    )
-    scene.albedo[:] *= 1 - line * np.float32(0.45 + 0.4 * severity)
-    scene.albedo[:] *= 1 - beyond * np.float32(0.1 + 0.25 * severity)
-    scene.gloss[:] *= 1 - line
+    gap = np.exp(-((distance / np.float32(half * (0.02 + 0.025 * severity))) ** 2)) * along[None, :]
+    shade = np.exp(-np.maximum(distance, 0) / np.float32(half * 0.1)) * (distance > 0) * along[None, :]
+    scene.albedo[:] *= 1 - gap * np.float32(0.45 + 0.4 * severity)
+    scene.albedo[:] *= 1 - shade * np.float32(0.1 + 0.25 * severity)
+    scene.gloss[:] *= 1 - gap
 
 
 def _lay_lip(scene: Scene, rng: np.random.Generator, distance: FloatArray, lift: FloatArray) -> None:
     """Let the bead run out to `distance` 0 as a round lip, `lift` (columns,) high as a share of the half width."""
     half = scene.mean_half_width
-    wavy = 1 + 0.2 * smooth_line(rng, scene.shape[1], half * 0.2)
+    wavy = 1 + 0.1 * smooth_line(rng, scene.shape[1], half * 0.2)
     roll = np.float32(half * rng.uniform(0.1, 0.18))
     rounded = np.sqrt(np.clip(1 - (np.maximum(distance + roll, 0) / roll) ** 2, 0, 1))
     covered = edge(distance, 2.0) * edge(-distance - np.float32(half * 0.45), 8.0) * (lift > 0)[None, :]
@@ -170,7 +170,8 @@ def _lay_lip(scene: Scene, rng: np.random.Generator, distance: FloatArray, lift:
     for surface in (scene.albedo, scene.gloss):
         tone = np.float32(surface[bead].mean()) * (1 + 0.08 * smooth_line(rng, scene.shape[1], 14))
         surface[:] += fresh * (tone[None, :] - surface)
-    raised = np.maximum(scene.height, rounded * (lift * wavy * np.float32(half))[None, :])
+    rough = 0.25 * rounded * smooth_field(rng, scene.shape, (5, 7))
+    raised = np.maximum(scene.height, rounded * (lift * wavy * np.float32(half))[None, :] + rough)
     scene.height[:] += covered * (raised - scene.height)
 
 

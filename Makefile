@@ -1,0 +1,52 @@
+# Thin names for real commands. All paths are relative, so that the folder may be called anything.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+
+# DVC runs `python` for each stage: it must be the environment's.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+
+.PHONY: help setup repro test check ui bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/installed  ## make .venv and install requirements.txt
+
+repro: .venv/installed  ## run the pipeline and print its scores
+	dvc repro
+	@python -m pipeline summary
+
+test: .venv/installed-dev  ## run all tests
+	python -m pytest
+
+check: .venv/installed-dev  ## lint, format and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+ui: .venv/installed  ## open the tracker at http://127.0.0.1:5000 (one worker is plenty for one person)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1
+
+bench: .venv/installed-dev  ## run the benchmarks; each prints ours beside a peer's
+	for script in benchmarks/*.py; do echo "== $$script"; python "$$script" || exit 1; done
+
+clean:  ## remove the environment and what tools left; data, models, reports and the tracker's store stay
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "error: $(PYTHON): wanted Python 3.11 or later; choose another with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "error: $(PYTHON): wanted its module venv, found none; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt pyproject.toml | .venv/bin/python
+	python -m pip install --upgrade pip
+	python -m pip install -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	python -m pip install -r requirements-dev.txt
+	@touch $@

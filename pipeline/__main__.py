@@ -1,0 +1,156 @@
+"""`python -m pipeline VERB`, installed as `weldproof`: what is not a stage of the pipeline."""
+
+import argparse
+import inspect
+import logging
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.data.adopt import copy_photographs, home_of
+from pipeline.data.find import Listing, find_photographs, shown
+from pipeline.data.manifest import read_manifest
+from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
+from pipeline.errors import DataError, PipelineError
+from pipeline.params import replace_value
+from pipeline.stage import errors_as_lines
+
+RAW = Path("data/raw")
+SAMPLE = Path("data/sample")
+
+
+def main() -> None:
+    """Run the verb that the command line names."""
+    arguments = _parser().parse_args()
+    with errors_as_lines():
+        _enter_project()
+        arguments.verb(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="weldproof", description="What is not a stage of the pipeline; `dvc repro` runs the stages."
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verb = _add_verb(verbs, "use", use)
+    verb.add_argument("folder", type=_absolute, help="photographs, one folder a class")
+    verb.add_argument("--name", help="name of the copy below data/raw; the folder's own if not given")
+    verb = _add_verb(verbs, "import", import_set)
+    verb.add_argument("set", choices=["elpv"], help="elpv: 2,624 solar cells from the package elpv-dataset")
+    _add_verb(verbs, "summary", summary)
+    return parser
+
+
+def _add_verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    function: Callable[[argparse.Namespace], None],
+) -> argparse.ArgumentParser:
+    manual = inspect.getdoc(function) or ""
+    verb = verbs.add_parser(
+        name,
+        help=manual.splitlines()[0],
+        description=manual,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.set_defaults(verb=function)
+    return verb
+
+
+def _absolute(path: str) -> Path:
+    # Before the project's folder is entered.
+    return Path(path).absolute()
+
+
+def _enter_project() -> None:
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            os.chdir(folder)
+            return
+    raise PipelineError(
+        f"{shown(Path.cwd())}: wanted a folder of the project, with dvc.yaml and params.yaml, found none"
+    )
+
+
+def use(arguments: argparse.Namespace) -> None:
+    """Point the pipeline at your own photographs, one folder a class.
+
+    A folder outside the project is copied to data/raw/NAME (only its photographs; the originals are never touched);
+    one inside the project is used where it is. It is put under DVC with `dvc add`, and data.folder in params.yaml is
+    set to it. Run `dvc repro` after that. To add photographs later, drop them into the class folders and run
+    `dvc repro` again: DVC sees them by itself. `weldproof use data/sample` goes back to the embedded sample set.
+    """
+    folder: Path = arguments.folder
+    if folder.resolve() == SAMPLE.resolve():
+        replace_value("data", "folder", SAMPLE.as_posix())
+        print(f"The pipeline now uses the embedded sample set, {SAMPLE}. Run: dvc repro")
+        return
+    listing = find_photographs(folder)
+    home = RAW / arguments.name if arguments.name else home_of(folder, RAW)
+    copied = home.resolve() != folder.resolve()
+    if copied:
+        copy_photographs(folder, listing, home)
+    _adopt(home, listing, f"copied to {home}" if copied else f"used where it is, {home}")
+
+
+def import_set(arguments: argparse.Namespace) -> None:
+    """Lay out a public set of real photographs as a folder a class, and point the pipeline at it.
+
+    Nothing is downloaded: the photographs come with a Python package that you install first
+    (`pip install elpv-dataset`). Mind the set's licence, which is printed.
+    """
+    home = RAW / arguments.set
+    if home.exists():
+        raise DataError(f"{home}: wanted a free place for the set, found a folder; to use it: weldproof use {home}")
+    print(ELPV_LICENCE)
+    import_elpv(home)
+    _adopt(home, find_photographs(home), f"written to {home}")
+
+
+def _adopt(home: Path, listing: Listing, where: str) -> None:
+    _dvc("add", str(home))
+    replace_value("data", "folder", home.as_posix())
+    pointer = f"{home}.dvc"
+    print(f"\n{len(listing.photographs)} photographs of {len(listing.counts())} classes, {where}:")
+    for name, count in listing.counts().items():
+        print(f"  {count:>6}  {shown(name)}")
+    if listing.ignored:
+        path, reason = listing.ignored[0]
+        print(f"{len(listing.ignored)} other files are not photographs, such as {shown(path)} ({reason})")
+    print(f"DVC keeps them from now on (dvc add: {pointer}), and data.folder in params.yaml points to them.")
+    print("\nNext:")
+    print("  dvc repro")
+    print(f"  git add {shlex.join([pointer, f'{home.parent}/.gitignore', 'params.yaml', 'dvc.lock'])}")
+    print(f'  git commit -m "{home.name}: {len(listing.photographs)} photographs"')
+
+
+def _dvc(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "dvc", "--quiet", *arguments], check=False)
+    if done.returncode:
+        raise PipelineError(f"dvc {shlex.join(arguments)}: failed; what it says stands above")
+
+
+def summary(_arguments: argparse.Namespace) -> None:
+    """Print the scores of the last evaluation, where its plots are, and how to open the MLflow UI."""
+    scores = Path("reports/scores.txt")
+    if not scores.is_file():
+        raise DataError(f"{scores}: wanted the scores that the pipeline writes, found nothing; run `dvc repro`")
+    print(scores.read_text(encoding="utf-8"))
+    skipped = [row for row in read_manifest(Path("data/resized")) if row.problem]
+    for row in skipped:
+        print(f"Skipped: {shown(row.path)}: {row.problem}")
+    print("Pictures  reports/*.png")
+    print("Plots     dvc plots show     (then open dvc_plots/index.html)")
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        print(f"MLflow    {os.environ['MLFLOW_TRACKING_URI']}")
+    else:
+        mlflow = Path(sys.executable).with_name("mlflow")
+        print(f"MLflow    cd {shlex.quote(str(Path.cwd()))} && {shlex.quote(str(mlflow))} ui     (or: make ui)")
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    main()

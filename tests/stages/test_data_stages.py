@@ -1,0 +1,189 @@
+"""resize, pack_npy and split as a person runs them, on good and on bad input."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from closure import ROOT
+from conftest import (
+    assert_one_line_error,
+    encode,
+    environment,
+    files_below,
+    make_set,
+    run_stage,
+    small_params,
+    texture,
+    write_params,
+)
+from pipeline.data.manifest import read_manifest
+from pipeline.data.packed import open_packed
+
+
+def test_photographs_to_parts(photographs, workplace):
+    for stage, arguments in [
+        ("resize", [photographs, "resized"]),
+        ("pack_npy", ["resized", "packed"]),
+        ("split", ["packed/index.csv", "assignment.csv"]),
+    ]:
+        done = run_stage(stage, *arguments, folder=workplace)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.splitlines()[-1].startswith(f"{stage}: ")
+    packed = open_packed(workplace / "packed")
+    assert packed.images.shape == (15, 32, 32)
+    assert (workplace / "assignment.csv").read_text().count("test") == 3
+
+
+def test_help_is_the_manual(workplace):
+    done = run_stage("resize", "--help", folder=workplace)
+    assert done.returncode == 0
+    assert "one folder a class; never written to" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (encode(texture(0), ".jpg")[:400], "cut short"),
+        (b"just text", "wanted a BMP, JPEG, PNG, TIFF or WebP image"),
+        (b"", "empty file"),
+        (encode(np.zeros((1, 1), np.uint8)), "wanted at least 8 pixels a side, found 1x1"),
+    ],
+)
+def test_unreadable_photograph(photographs, workplace, content, words):
+    (photographs / "crack" / "bad one.png").write_bytes(content)
+    done = run_stage("resize", photographs, "resized", folder=workplace)
+    assert_one_line_error(done, "1 of 16 photographs cannot be read (resize.on_error: fail)", "crack/bad one.png", words)
+    assert files_below(workplace) == {"params.yaml"}
+
+
+def test_unreadable_photographs_are_skipped_on_demand(photographs, workplace):
+    (photographs / "crack" / "bad.png").write_bytes(b"")
+    params = small_params()
+    params["resize"]["on_error"] = "skip"
+    write_params(workplace, params)
+    done = run_stage("resize", photographs, "resized", folder=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "resize: skipped crack/bad.png: empty file" in done.stderr
+    assert "1 skipped" in done.stderr
+    assert [row.path for row in read_manifest(workplace / "resized") if row.problem] == ["crack/bad.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_photograph_without_permission(photographs, workplace):
+    (photographs / "crack" / "000.png").chmod(0)
+    done = run_stage("resize", photographs, "resized", folder=workplace)
+    assert_one_line_error(done, "crack/000.png: Permission denied")
+
+
+@pytest.mark.parametrize("target", ["nowhere", "params.yaml"])
+def test_missing_data_folder(workplace, target):
+    assert_one_line_error(run_stage("resize", target, "resized", folder=workplace), target, "no such folder")
+
+
+def test_links_are_refused(photographs, workplace):
+    (photographs / "crack" / "link.png").symlink_to("/etc/hostname")
+    (photographs / "pore" / "loop").symlink_to("loop")
+    done = run_stage("resize", photographs, "resized", folder=workplace)
+    assert_one_line_error(done, "crack/link.png: wanted a file in the folder, found a symbolic link out of it", "pore/loop")
+
+
+@pytest.mark.parametrize("name", ["sp ace", "quo'te", 'quo"te', "ümlaut", "-dash", "new\nline", "溶接", "$(touch x)"])
+def test_odd_names_go_through_the_data_stages(workplace, name):
+    make_set(workplace / "in", {name: 3, "other": 3})
+    (workplace / "in" / name / f"{name}.png").write_bytes(encode(texture(99)))
+    for stage, arguments in [
+        ("resize", ["in", "resized"]),
+        ("pack_npy", ["resized", "packed"]),
+        ("split", ["packed/index.csv", "assignment.csv"]),
+    ]:
+        done = run_stage(stage, *arguments, folder=workplace)
+        assert done.returncode == 0, done.stderr
+    assert set(open_packed(workplace / "packed").class_names) == {name, "other"}
+
+
+def test_one_class_only(workplace):
+    make_set(workplace / "in", {"only": 3})
+    assert_one_line_error(run_stage("resize", "in", "resized", folder=workplace), "two classes or more, found one: only (3)")
+
+
+def test_class_with_fewer_photographs_than_parts(workplace):
+    make_set(workplace / "in", {"a": 5, "b": 2, "c": 1})
+    run_stage("resize", "in", "resized", folder=workplace)
+    run_stage("pack_npy", "resized", "packed", folder=workplace)
+    done = run_stage("split", "packed/index.csv", "assignment.csv", folder=workplace)
+    assert_one_line_error(done, "at least 3 different photographs a class", "found fewer of b (2), c (1)")
+    assert not (workplace / "assignment.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "words"),
+    [
+        ("resize", {"size": "large"}, "params.yaml: resize.size: wanted a whole number >= 16 and <= 4096, found 'large'"),
+        ("resize", {"sise": 1}, "params.yaml: resize.sise: wanted no such key (perhaps `size`?)"),
+        ("resize", {"on_error": "ignore"}, "params.yaml: resize.on_error: wanted one of 'fail', 'skip', found 'ignore'"),
+        ("resize", None, "params.yaml: resize: wanted a section of this name"),
+    ],
+)
+def test_mistakes_in_the_parameters(photographs, workplace, section, change, words):
+    params = small_params()
+    if change is None:
+        del params[section]
+    else:
+        params[section] |= change
+    write_params(workplace, params)
+    assert_one_line_error(run_stage("resize", photographs, "resized", folder=workplace), words)
+
+
+def limit_file_size():
+    # The kernel then refuses to write beyond, as on a full disk, with an error and not with a signal.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+
+@pytest.mark.parametrize(("stage", "arguments"), [("resize", ["in", "out"]), ("pack_npy", ["resized", "out"])])
+def test_disk_that_takes_no_more(workplace, stage, arguments):
+    make_set(workplace / "in", {"a": 30, "b": 30})
+    run_stage("resize", "in", "resized", folder=workplace)
+    (workplace / "out").mkdir()
+    (workplace / "out" / "former").write_text("former")
+    command = [sys.executable, ROOT / "src" / f"{stage}.py", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=workplace,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        preexec_fn=limit_file_size,
+        check=False,
+    )
+    assert_one_line_error(done, "File too large")
+    assert files_below(workplace / "out") == {"former"}
+    assert not list(workplace.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_nothing_half_written(workplace, number):
+    big = encode(texture(0, 3000, 4000), ".jpg")
+    for name in ("a", "b"):
+        (workplace / "in" / name).mkdir(parents=True)
+        for index in range(150):
+            (workplace / "in" / name / f"{index}.jpg").write_bytes(big)
+    command = [sys.executable, ROOT / "src" / "resize.py", "in", "out"]
+    process = subprocess.Popen(command, cwd=workplace, env=environment(), stderr=subprocess.PIPE, text=True)
+    partial = workplace / ".out.partial"
+    deadline = time.monotonic() + 60
+    while not list(partial.glob("a/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "error: interrupted; nothing half-written is left behind"
+    assert "Traceback" not in errors
+    assert not partial.exists()
+    assert not (workplace / "out").exists()

@@ -1,0 +1,149 @@
+import io
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from conftest import encode, texture
+from pipeline.data.read import MIN_SIDE, decode_grey
+from pipeline.errors import UnreadableImageError
+
+# Muted: JPEG holds luma and colour apart, and a garish picture has no exact place in it.
+COLOUR = np.dstack([texture(1, 60, 80) // 2 + texture(number, 60, 80) // 8 + 40 for number in (2, 3, 4)])
+
+
+def pil_bytes(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def upright_grey(data):
+    """What Pillow, another decoder, makes of a file."""
+    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("L"))
+
+
+def assert_close(grey, wanted, levels=1):
+    assert grey.dtype == np.uint8
+    assert grey.flags.c_contiguous
+    assert grey.shape == wanted.shape
+    assert np.abs(grey.astype(int) - wanted.astype(int)).max() <= levels
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "JPEG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "LA", "RGBA", "CMYK"])
+def test_kinds_and_modes(kind, mode):
+    image = Image.fromarray(COLOUR).convert(mode)
+    try:
+        data = pil_bytes(image, kind)
+    except OSError:
+        pytest.skip(f"Pillow writes no {kind} in mode {mode}")
+    assert_close(decode_grey(data), upright_grey(data), levels=2)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_palettes_of_few_colours(bits):
+    data = pil_bytes(Image.fromarray(COLOUR).convert("L").quantize(2**bits), "PNG", bits=bits)
+    assert_close(decode_grey(data), upright_grey(data))
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_are_scaled_not_cut(ending, channels):
+    image = COLOUR if channels == 3 else COLOUR[:, :, 0]
+    data = encode(image.astype(np.uint16) * 257, ending)
+    wanted = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if channels == 3 else image
+    assert_close(decode_grey(data), wanted)
+
+
+@given(st.integers(0, 65535))
+@settings(max_examples=30)
+def test_sixteen_bit_levels_are_rounded_to_the_nearest(level):
+    data = encode(np.full((MIN_SIDE, MIN_SIDE), level, np.uint16))
+    assert decode_grey(data)[0, 0] == round(level * 255 / 65535)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB")])
+def test_exif_orientation(kind, mode, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = pil_bytes(Image.fromarray(COLOUR).convert(mode), kind, exif=exif)
+    assert_close(decode_grey(data), upright_grey(data))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_tiff_orientation(mode, orientation):
+    data = pil_bytes(Image.fromarray(COLOUR).convert(mode), "TIFF", tiffinfo={0x0112: orientation})
+    assert_close(decode_grey(data), upright_grey(data))
+
+
+def test_transparent_pixels_lie_on_black():
+    image = np.dstack([COLOUR, np.full((60, 80), 255, np.uint8)])
+    image[:30, :, 3] = 0
+    image[30:40, :, 3] = 128
+    grey = decode_grey(encode(image))
+    opaque = cv2.cvtColor(COLOUR, cv2.COLOR_BGR2GRAY)
+    assert (grey[:30] == 0).all()
+    assert_close(grey[30:40], np.rint(opaque[30:40].astype(float) * 128 / 255).astype(np.uint8))
+    assert_close(grey[40:], opaque[40:], levels=2)
+
+
+def test_white_is_zero_tiff():
+    data = pil_bytes(Image.fromarray(COLOUR).convert("L"), "TIFF", tiffinfo={262: 0})
+    assert_close(decode_grey(data), upright_grey(data))
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9, 0.99])
+def test_cut_short(ending, share, capfd):
+    data = encode(COLOUR, ending)
+    with pytest.raises(UnreadableImageError):
+        decode_grey(data[: int(len(data) * share)])
+    assert capfd.readouterr().err == ""
+
+
+def test_sizes_are_refused_before_anything_is_decoded():
+    with pytest.raises(UnreadableImageError, match="wanted at least 8 pixels a side, found 1x1"):
+        decode_grey(encode(np.zeros((1, 1), np.uint8)))
+    bomb = bytearray(encode(np.zeros((8, 8), np.uint8)))
+    bomb[16:24] = (30_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4, "big")
+    with pytest.raises(UnreadableImageError, match="found 30000x30000"):
+        decode_grey(bytes(bomb))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_other_numbers_are_refused(dtype):
+    with pytest.raises(UnreadableImageError, match="wanted 8 or 16-bit values"):
+        decode_grey(encode(COLOUR[:, :, 0].astype(dtype), ".tif"))
+
+
+def test_other_kinds_are_refused():
+    with pytest.raises(UnreadableImageError, match="wanted a BMP, JPEG, PNG, TIFF or WebP image"):
+        decode_grey(pil_bytes(Image.fromarray(COLOUR), "GIF"))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data):
+    with pytest.raises(UnreadableImageError):
+        decode_grey(data)
+
+
+@given(st.sampled_from([".jpg", ".png", ".bmp", ".tif", ".webp"]), st.data())
+@settings(max_examples=150, deadline=None)
+def test_damaged_files_are_read_or_refused(ending, data):
+    damaged = bytearray(encode(COLOUR, ending))
+    for _ in range(data.draw(st.integers(1, 8))):
+        damaged[data.draw(st.integers(0, min(len(damaged), 400) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        grey = decode_grey(bytes(damaged))
+    except UnreadableImageError:
+        return
+    assert grey.dtype == np.uint8
+    assert grey.ndim == 2

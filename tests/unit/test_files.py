@@ -1,0 +1,97 @@
+import pytest
+
+from conftest import files_below
+from pipeline.errors import DataError
+from pipeline.files import new_files, new_folder, read_csv, write_bytes, write_csv
+
+
+def test_new_folder_takes_the_place_of_the_old_one(tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "old").write_text("old")
+    with new_folder(place) as folder:
+        (folder / "new").write_text("new")
+        assert files_below(place) == {"old"}
+    assert files_below(tmp_path) == {"place/new"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("context", [new_folder, new_files])
+def test_failure_leaves_the_place_as_it_was(tmp_path, error, context):
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "old").write_text("old")
+
+    def fail():
+        with context(place) as folder:
+            (folder / "half").write_text("half")
+            raise error
+
+    pytest.raises(error, fail)
+    assert files_below(tmp_path) == {"place/old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    (tmp_path / ".place.partial").mkdir()
+    (tmp_path / ".place.partial" / "half").write_text("half")
+    with new_folder(tmp_path / "place") as folder:
+        (folder / "new").write_text("new")
+    assert files_below(tmp_path) == {"place/new"}
+
+
+def test_new_files_replaces_its_own_and_leaves_the_rest(tmp_path):
+    place = tmp_path / "place"
+    (place / "pictures").mkdir(parents=True)
+    (place / "pictures" / "gone").write_text("")
+    (place / "theirs").write_text("theirs")
+    (place / "table").write_text("old")
+    with new_files(place) as folder:
+        (folder / "pictures").mkdir()
+        (folder / "pictures" / "new").write_text("")
+        (folder / "table").write_text("new")
+    assert files_below(tmp_path) == {"place/theirs", "place/table", "place/pictures/new"}
+    assert (place / "table").read_text() == "new"
+
+
+def test_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    write_bytes(file, b"former")
+    monkeypatch.setattr("pathlib.Path.write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space"):
+        write_bytes(file, b"new")
+    assert files_below(tmp_path) == {"file"}
+    assert file.read_bytes() == b"former"
+
+
+def test_failed_table_leaves_the_former_one(tmp_path):
+    file = tmp_path / "table.csv"
+    write_csv(file, ["a"], [[1]])
+
+    def rows():
+        yield [2]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_csv(file, ["a"], rows())
+    assert read_csv(file, ["a"]) == [{"a": "1"}]
+    assert files_below(tmp_path) == {"table.csv"}
+
+
+def test_table_keeps_commas_quotes_and_line_ends(tmp_path):
+    file = tmp_path / "table.csv"
+    odd = 'a "quoted", odd\nname'
+    write_csv(file, ["name", "other"], [[odd, "x"]])
+    assert read_csv(file, ["name"]) == [{"name": odd, "other": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "found nothing"), (b"a,c\n1,2\n", "missing b"), (b"\xff\xfe\x00a", "wanted a CSV table"), (b"", "missing")],
+)
+def test_table_that_is_none(tmp_path, content, words):
+    file = tmp_path / "table.csv"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_csv(file, ["a", "b"])

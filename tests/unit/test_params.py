@@ -1,0 +1,115 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field
+
+from closure import ROOT
+from pipeline.data.find import DataParams
+from pipeline.data.resize import ResizeParams
+from pipeline.data.sample import SampleParams
+from pipeline.data.split import SplitParams
+from pipeline.errors import ParameterError
+from pipeline.evaluation.params import EvaluateParams
+from pipeline.params import load_section, read_params, replace_value
+from pipeline.training.recipe import TrainParams
+
+SECTIONS = {
+    "data": DataParams,
+    "sample": SampleParams,
+    "resize": ResizeParams,
+    "split": SplitParams,
+    "train": TrainParams,
+    "evaluate": EvaluateParams,
+}
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    share: float = Field(ge=0, le=1)
+
+
+class Example(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    batch: str | int
+    part: Part
+    steps: dict[int, float]
+
+
+GOOD = "x:\n  epochs: 3\n  lr: 1e-3\n  batch: all\n  part: {share: 0.5}\n  steps: {10: 0.1}\n"
+
+
+def load(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    return load_section("x", Example, file)
+
+
+def test_good_section(tmp_path):
+    example = load(tmp_path, GOOD)
+    assert (example.epochs, example.lr, example.batch, example.part.share) == (3, 0.001, "all", 0.5)
+    assert example.steps == {10: 0.1}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs: 3", "epochs: 0", "params.yaml: x.epochs: wanted a whole number >= 1, found 0"),
+        ("epochs: 3", "epochs: 2.5", "x.epochs: wanted a whole number >= 1, found 2.5"),
+        ("epochs: 3", "epochs: yes please", "x.epochs: wanted a whole number >= 1, found 'yes please'"),
+        ("epochs: 3", "epochs:", "x.epochs: wanted a whole number >= 1, found null"),
+        ("  epochs: 3\n", "", "x.epochs: wanted a whole number >= 1, found nothing"),
+        ("epochs: 3", "epochs: 3\n  epoch: 3", "x.epoch: wanted no such key (perhaps `epochs`?), found it set to 3"),
+        ("lr: 1e-3", "lr: fast", "x.lr: wanted a number > 0, found 'fast'"),
+        ("batch: all", "batch: [1]", "x.batch: wanted text or a whole number, found [1]"),
+        ("share: 0.5", "share: 1.5", "x.part.share: wanted a number >= 0 and <= 1, found 1.5"),
+        ("share: 0.5", "shares: 0.5", "x.part.shares: wanted no such key (perhaps `share`?), found it set to 0.5"),
+        ("{10: 0.1}", "{10: high}", "x.steps.10: wanted a number, found 'high'"),
+        ("part: {share: 0.5}", "part: 7", "x.part: wanted a mapping, found 7"),
+        ("x:", "y:", "params.yaml: x: wanted a section of this name, found y"),
+        ("epochs: 3", "epochs: [3", "params.yaml: wanted YAML, found line"),
+        ("epochs: 3", "epochs: 3\n  epochs: 4", "params.yaml: wanted YAML, found line"),
+    ],
+)
+def test_mistake_says_where_what_was_wanted_and_what_was_found(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(ParameterError) as error:
+        load(tmp_path, GOOD.replace(old, new))
+    assert message in str(error.value)
+
+
+def test_all_mistakes_at_once(tmp_path):
+    with pytest.raises(ParameterError) as error:
+        load(tmp_path, GOOD.replace("epochs: 3", "epochs: 0").replace("1e-3", "-1"))
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ParameterError, match="wanted the parameters file"):
+        load_section("x", Example, tmp_path / "params.yaml")
+
+
+def test_project_params_are_valid_and_every_section_has_a_reader():
+    assert set(read_params(ROOT / "params.yaml")) == set(SECTIONS)
+    for name, model in SECTIONS.items():
+        load_section(name, model, ROOT / "params.yaml")
+
+
+@given(value=st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30))
+def test_replace_value_changes_that_value_alone(tmp_path_factory, value):
+    file = tmp_path_factory.mktemp("params") / "params.yaml"
+    before = "# head\na:\n  folder: old/place   # why\n  other: {x: 1,   y: 2}\nb:\n  folder: other\n"
+    file.write_text(before)
+    replace_value("a", "folder", value, file)
+    assert read_params(file) == {"a": {"folder": value, "other": {"x": 1, "y": 2}}, "b": {"folder": "other"}}
+    changed = [(old, new) for old, new in zip(before.split("\n"), file.read_text().split("\n"), strict=True) if old != new]
+    assert all(old.startswith("  folder: old/place") and new.endswith("   # why") for old, new in changed)
+
+
+def test_replace_value_of_a_missing_key(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("a:\n  b: c\n")
+    with pytest.raises(ParameterError, match=r"a\.folder: wanted this key"):
+        replace_value("a", "folder", "x", file)
+    assert file.read_text() == "a:\n  b: c\n"

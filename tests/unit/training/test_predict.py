@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from pipeline.training.models import build
+from pipeline.training.predict import net_logits, predict_logits
+from pipeline.training.weights import ModelCard, TrainedModel
+
+
+@pytest.fixture
+def trained():
+    card = ModelCard(
+        architecture="squeezenet1_1",
+        class_names=("a", "b", "c"),
+        stored_size=(40, 40),
+        resolution=32,
+        mean=120.0,
+        std=60.0,
+        epoch=1,
+        val_scores={},
+        params={},
+    )
+    return TrainedModel(build("squeezenet1_1", 3, 32).eval(), card)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (11, 40, 40), dtype=np.uint8)
+
+
+def test_logits_are_float32_a_row_an_image(trained, images):
+    logits = predict_logits(trained, images)
+    assert logits.shape == (11, 3)
+    assert logits.dtype == np.float32
+    assert np.ptp(logits, axis=0).max() > 0
+
+
+def test_rows_come_in_the_order_asked_for(trained, images):
+    rows = np.array([7, 0, 7])
+    assert np.allclose(predict_logits(trained, images, rows), predict_logits(trained, images)[rows], atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_the_batch_size_does_not_matter(trained, images, batch_size):
+    expected = predict_logits(trained, images)
+    assert np.allclose(predict_logits(trained, images, batch_size=batch_size), expected, atol=1e-5)
+
+
+def test_no_rows(trained, images):
+    assert predict_logits(trained, images, np.array([], dtype=np.int64)).shape == (0, 3)
+
+
+def test_a_net_in_training_mode_is_a_bug(trained, images):
+    with pytest.raises(AssertionError):
+        net_logits(trained.net.train(), images, np.arange(2), trained.card.preprocessing, 2)
+
+
+def test_nothing_is_recorded_for_gradients(trained, images):
+    predict_logits(trained, images)
+    assert all(p.grad is None for p in trained.net.parameters())
+    assert not torch.is_inference_mode_enabled()
