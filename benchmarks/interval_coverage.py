@@ -2,7 +2,7 @@
 
 A net with known error rates answers test sets of fixed class sizes, again and again; each time every method gives its
 intervals, and it is counted how often they hold the score that this net would have on endlessly many images in the
-same proportions. About 40 seconds: `python benchmarks/interval_coverage.py`.
+same proportions. Under a minute: `python benchmarks/interval_coverage.py`.
 """
 
 from collections.abc import Callable
@@ -121,7 +121,8 @@ class Trial:
         """Cut one score out of `values`: (K,) for a score by class, a number for another."""
         num_classes = (len(values) - len(OVERALL)) // 3
         by_name: dict[str, Array] = dict(zip(PER_CLASS, values[:-5].reshape(3, num_classes), strict=True))
-        return (by_name | dict(zip(OVERALL, values[-5:], strict=True)))[name]
+        by_name |= zip(OVERALL, values[-5:], strict=True)
+        return by_name[name]
 
 
 def simulate(sizes: npt.NDArray[np.int64], recalls: list[float], blame: str, trials: int) -> list[Trial]:

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import subprocess
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -194,7 +195,9 @@ class TrackedRun:
             known = self.client.search_model_versions(f"name = '{registered_name}' and run_id = '{self.run_id}'")
             if known:
                 return
-            with self._active():
+            with self._active(), warnings.catch_warnings():
+                # It misses an example of the input; the signature says all there is to say of it.
+                warnings.filterwarnings("ignore", message=".*input example")
                 mlflow.pyfunc.log_model(
                     name=MODEL_NAME,
                     loader_module="pipeline.serving",

@@ -8,9 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
-
 from closure import ROOT
+from ruamel.yaml import YAML
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 

@@ -2,24 +2,20 @@
 
 The photographs of one true class are taken as independent draws and the class sizes as fixed, so each row of the
 confusion matrix is a multinomial sample whose unknown shares get a Dirichlet posterior, as in C. Goutte and E.
-Gaussier, "A Probabilistic Interpretation of Precision, Recall and F-score" (ECIR 2005). Any one prior misleads here:
+Gaussier, "A Probabilistic Interpretation of Precision, Recall and F-score" (ECIR 2005). No single prior is honest here:
 with 2 images in a class it outweighs them, and over K classes its small pulls add up, until an interval for macro F1
-hardly ever holds the truth. So each row has two priors, each worth one image: for the lower limits that image was
-wrong, for the upper ones it was right (the imprecise Dirichlet model of P. Walley, JRSS B 58:3, 1996, with s = 1). For
-recall this is exactly the Clopper-Pearson interval.
+hardly ever holds the truth. So the prior is one more image of which only the worst is assumed for the lower limits
+(it was wrong) and the best for the upper ones (it was right): the imprecise Dirichlet model of P. Walley (Journal of
+the Royal Statistical Society B 58:3, 1996) with s = 1. For recall this is exactly the Clopper-Pearson interval.
 
-- Precision, recall and F1 of a class: quantiles over draws of all rows together.
-- Scores over all classes: one row at a time is drawn and the others stay as observed; the distances from the value to
-  these limits are combined as a root of the sum of squares, because rows err independently (MOVER: G. Y. Zou and A.
-  Donner, Statistics in Medicine 27:1693, 2008). Otherwise K pessimistic images would add up.
+- Precision, recall and F1 of a class: each class has the one more image.
+- Scores over all classes: one class has it, whichever it moves the score furthest in, or all share it. K more images
+  would make the intervals several times too wide.
 
-`benchmarks/interval_coverage.py` measures how often these intervals hold the truth, beside the alternatives.
-
-Photographs of the same part are not independent: where a class consists of a few such groups, the intervals are too
-narrow. `_draw_row` is where a row's counts turn into what they are worth.
+`benchmarks/interval_coverage.py` measures how often these intervals hold the truth, beside the alternatives. Where most
+classes have only 1 or 2 images here, those over all classes are too narrow. So are all of them where the photographs of
+a class come in groups that are not independent: `_draw_rows` is where counts turn into what they are worth.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +24,8 @@ from pipeline.evaluation.metrics import OVERALL, PER_CLASS, Scores
 from pipeline.evaluation.predictions import FloatArray, IntArray
 
 CONFIDENCE = 0.95
-DRAWS = 4000  # a limit then moves by about 0.003 from seed to seed
+DRAWS = 4000  # a limit then moves by a few thousandths from seed to seed
+_BATCH = 250  # draws at once, for memory's sake: float64 (250, K, K) a few times over
 
 _LOWEST = np.array([-1.0 if name == "mcc" else 0.0 for name in OVERALL])
 
@@ -51,8 +48,11 @@ def score_intervals(
     """
     tail = (1 - CONFIDENCE) / 2
     per_class, overall = _as_arrays(value)
-    low_class, low_overall = _limits(confusion, _pessimistic(len(confusion)), tail, rng, draws)
-    high_class, high_overall = _limits(confusion, _optimistic(len(confusion)), 1 - tail, rng, draws)
+    below_class, below_overall = _draw_scores(confusion, _wrong_image(len(confusion)), rng, draws)
+    above_class, above_overall = _draw_scores(confusion, np.eye(len(confusion)), rng, draws)
+    low_class, high_class = np.quantile(below_class, tail, axis=0), np.quantile(above_class, 1 - tail, axis=0)
+    low_overall = np.quantile(below_overall, tail, axis=0).min(axis=0)
+    high_overall = np.quantile(above_overall, 1 - tail, axis=0).max(axis=0)
     unknown_class, unknown_overall = _unknown(confusion.sum(axis=1) > 0)
     low_class[unknown_class], high_class[unknown_class] = 0.0, 1.0
     low_overall[unknown_overall], high_overall[unknown_overall] = -1.0, 1.0
@@ -91,56 +91,54 @@ def _unknown(present: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt
     return per_class, overall
 
 
-def _pessimistic(num_classes: int) -> FloatArray:
+def _wrong_image(num_classes: int) -> FloatArray:
     """One wrong image a row, spread over the other classes: (K, K)."""
-    prior: FloatArray = (1 - np.eye(num_classes)) / (num_classes - 1)
-    return prior
+    spread: FloatArray = (1 - np.eye(num_classes)) / (num_classes - 1)
+    return spread
 
 
-def _optimistic(num_classes: int) -> FloatArray:
-    """One right image a row: (K, K)."""
-    return np.eye(num_classes)
-
-
-def _limits(
-    confusion: IntArray, prior: FloatArray, quantile: float, rng: np.random.Generator, draws: int
+def _draw_scores(
+    confusion: IntArray, extra: FloatArray, rng: np.random.Generator, draws: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return one limit of the scores per class (3, K) and overall (5,)."""
-    sizes, hits, given = confusion.sum(axis=1), np.diag(confusion).astype(float), confusion.sum(axis=0).astype(float)
-    observed = overall_scores(hits, sizes, given)
-    all_hits, all_given = np.zeros((draws, len(sizes))), np.zeros((draws, len(sizes)))
-    squares = np.zeros(len(OVERALL))
-    for k, row in _draw_rows(confusion, prior, rng, draws):
-        all_hits[:, k] = row[:, k]
-        all_given += row
-        one_hits = np.tile(hits, (draws, 1))
-        one_hits[:, k] = row[:, k]
-        one_given = np.maximum(given - confusion[k] + row, 0)  # not below 0 by rounding
-        limit = np.quantile(overall_scores(one_hits, sizes, one_given), quantile, axis=0)
-        squares += _beyond(limit - observed, quantile) ** 2
-    per_class = np.quantile(class_scores(all_hits, sizes, all_given), quantile, axis=0)
-    return per_class, observed + np.sign(quantile - 0.5) * np.sqrt(squares)
+    """Draw the scores that a net with such a confusion matrix may really have.
+
+    Returns
+    -------
+    per_class : (draws, 3, K), each class having one more image, `extra`.
+    overall : (draws, K + 1, 5), one class after the other having it, and at the end all sharing it.
+    """
+    batches = [_draw_batch(confusion, extra, rng, min(_BATCH, draws - done)) for done in range(0, draws, _BATCH)]
+    per_class, overall = zip(*batches, strict=True)
+    return np.concatenate(per_class), np.concatenate(overall)
 
 
-def _beyond(distance: FloatArray, quantile: float) -> FloatArray:
-    """Keep only the distances on the quantile's own side of the value."""
-    own_side: FloatArray = np.minimum(distance, 0) if quantile < 0.5 else np.maximum(distance, 0)
-    return own_side
+def _draw_batch(
+    confusion: IntArray, extra: FloatArray, rng: np.random.Generator, draws: int
+) -> tuple[FloatArray, FloatArray]:
+    num_classes, sizes = len(confusion), confusion.sum(axis=1)
+    gammas = rng.standard_gamma(confusion, size=(draws, num_classes, num_classes))
+    plain = _draw_rows(gammas, sizes)
+    each = _draw_rows(gammas + rng.standard_gamma(extra, size=gammas.shape), sizes)
+    shared = _draw_rows(gammas + rng.standard_gamma(extra / num_classes, size=gammas.shape), sizes)
+    hits, given = _hits(plain)[:, None], plain.sum(axis=1)[:, None]
+    # Row j of these has the image in class j: (draws, K, K).
+    one_hits = hits + (_hits(each)[:, None] - hits) * np.eye(num_classes)
+    one_given = np.maximum(given + each - plain, 0)  # not below 0 by rounding
+    overall = [
+        overall_scores(one_hits, sizes, one_given),
+        overall_scores(_hits(shared), sizes, shared.sum(axis=1))[:, None],
+    ]
+    return class_scores(_hits(each), sizes, each.sum(axis=1)), np.concatenate(overall, axis=1)
 
 
-def _draw_rows(
-    confusion: IntArray, prior: FloatArray, rng: np.random.Generator, draws: int
-) -> Iterator[tuple[int, FloatArray]]:
-    """Yield each class that has images and (draws, K) counts that its row could have had on average."""
-    for k in np.flatnonzero(confusion.sum(axis=1)):
-        yield int(k), _draw_row(confusion[k], prior[k], rng, draws)
+def _draw_rows(gammas: FloatArray, sizes: IntArray) -> FloatArray:
+    """Turn gamma draws into the counts of each row on average: gammas over their sum are a Dirichlet draw."""
+    return _ratio(gammas, gammas.sum(axis=-1, keepdims=True)) * sizes[:, None]
 
 
-def _draw_row(counts: IntArray, prior: FloatArray, rng: np.random.Generator, draws: int) -> FloatArray:
-    # Gammas over their sum are a Dirichlet draw; unlike Generator.dirichlet this takes a shape of 0.
-    gammas: FloatArray = rng.standard_gamma(counts + prior, size=(draws, len(counts)))
-    row: FloatArray = gammas * (counts.sum() / gammas.sum(axis=1, keepdims=True))
-    return row
+def _hits(counts: FloatArray) -> FloatArray:
+    """The diagonals (..., K) of (..., K, K)."""
+    return np.diagonal(counts, axis1=-2, axis2=-1)
 
 
 def class_scores(hits: FloatArray, sizes: IntArray, given: FloatArray) -> FloatArray:

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-
 from closure import ROOT
 from conftest import (
     assert_one_line_error,
@@ -22,6 +21,7 @@ from conftest import (
     texture,
     write_params,
 )
+
 from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
 
@@ -58,7 +58,9 @@ def test_help_is_the_manual(workplace):
 def test_unreadable_photograph(photographs, workplace, content, words):
     (photographs / "crack" / "bad one.png").write_bytes(content)
     done = run_stage("resize", photographs, "resized", folder=workplace)
-    assert_one_line_error(done, "1 of 16 photographs cannot be read (resize.on_error: fail)", "crack/bad one.png", words)
+    assert_one_line_error(
+        done, "1 of 16 photographs cannot be read (resize.on_error: fail)", "crack/bad one.png", words
+    )
     assert files_below(workplace) == {"params.yaml"}
 
 
@@ -90,7 +92,9 @@ def test_links_are_refused(photographs, workplace):
     (photographs / "crack" / "link.png").symlink_to("/etc/hostname")
     (photographs / "pore" / "loop").symlink_to("loop")
     done = run_stage("resize", photographs, "resized", folder=workplace)
-    assert_one_line_error(done, "crack/link.png: wanted a file in the folder, found a symbolic link out of it", "pore/loop")
+    assert_one_line_error(
+        done, "crack/link.png: wanted a file in the folder, found a symbolic link out of it", "pore/loop"
+    )
 
 
 @pytest.mark.parametrize("name", ["sp ace", "quo'te", 'quo"te', "ümlaut", "-dash", "new\nline", "溶接", "$(touch x)"])
@@ -109,7 +113,9 @@ def test_odd_names_go_through_the_data_stages(workplace, name):
 
 def test_one_class_only(workplace):
     make_set(workplace / "in", {"only": 3})
-    assert_one_line_error(run_stage("resize", "in", "resized", folder=workplace), "two classes or more, found one: only (3)")
+    assert_one_line_error(
+        run_stage("resize", "in", "resized", folder=workplace), "two classes or more, found one: only (3)"
+    )
 
 
 def test_class_with_fewer_photographs_than_parts(workplace):
@@ -124,9 +130,17 @@ def test_class_with_fewer_photographs_than_parts(workplace):
 @pytest.mark.parametrize(
     ("section", "change", "words"),
     [
-        ("resize", {"size": "large"}, "params.yaml: resize.size: wanted a whole number >= 16 and <= 4096, found 'large'"),
+        (
+            "resize",
+            {"size": "large"},
+            "params.yaml: resize.size: wanted a whole number >= 16 and <= 4096, found 'large'",
+        ),
         ("resize", {"sise": 1}, "params.yaml: resize.sise: wanted no such key (perhaps `size`?)"),
-        ("resize", {"on_error": "ignore"}, "params.yaml: resize.on_error: wanted one of 'fail', 'skip', found 'ignore'"),
+        (
+            "resize",
+            {"on_error": "ignore"},
+            "params.yaml: resize.on_error: wanted one of 'fail', 'skip', found 'ignore'",
+        ),
         ("resize", None, "params.yaml: resize: wanted a section of this name"),
     ],
 )

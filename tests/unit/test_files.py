@@ -1,6 +1,6 @@
 import pytest
-
 from conftest import files_below
+
 from pipeline.errors import DataError
 from pipeline.files import new_files, new_folder, read_csv, write_bytes, write_csv
 
@@ -27,7 +27,8 @@ def test_failure_leaves_the_place_as_it_was(tmp_path, error, context):
             (folder / "half").write_text("half")
             raise error
 
-    pytest.raises(error, fail)
+    with pytest.raises(error):
+        fail()
     assert files_below(tmp_path) == {"place/old"}
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
 

@@ -1,9 +1,9 @@
 import pytest
+from closure import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from closure import ROOT
 from pipeline.data.find import DataParams
 from pipeline.data.resize import ResizeParams
 from pipeline.data.sample import SampleParams
@@ -103,7 +103,9 @@ def test_replace_value_changes_that_value_alone(tmp_path_factory, value):
     file.write_text(before)
     replace_value("a", "folder", value, file)
     assert read_params(file) == {"a": {"folder": value, "other": {"x": 1, "y": 2}}, "b": {"folder": "other"}}
-    changed = [(old, new) for old, new in zip(before.split("\n"), file.read_text().split("\n"), strict=True) if old != new]
+    changed = [
+        (old, new) for old, new in zip(before.split("\n"), file.read_text().split("\n"), strict=True) if old != new
+    ]
     assert all(old.startswith("  folder: old/place") and new.endswith("   # why") for old, new in changed)
 
 

@@ -66,7 +66,7 @@ def _darken_toe(scene: Scene, rng: np.random.Generator) -> None:
     distance = scene.toe_distance(int(rng.choice([-1, 1]))) - np.float32(rng.uniform(0, 3))
     along = np.clip(0.5 + 0.6 * smooth_line(rng, scene.shape[1], 90), 0, 1)
     band = np.exp(-((distance / np.float32(rng.uniform(2, 6))) ** 2)) * along[None, :]
-    scene.albedo[:] *= 1 - np.float32(rng.uniform(0.15, 0.5)) * band
+    scene.albedo[:] *= 1 - np.float32(rng.uniform(0.15, 0.4)) * band
 
 
 def _add_shadow(scene: Scene, rng: np.random.Generator) -> None:

@@ -17,7 +17,9 @@ def touch(folder, *paths):
 
 
 def test_classes_are_first_folders_and_the_order_is_by_class_then_path(tmp_path):
-    touch(tmp_path, "b/2.png", "b/10.png", "a/deep/er/x.JPG", "a/z.tif", "a b/q.webp", "a/y.bmp", "b/1.jpeg", "b/0.tiff")
+    touch(
+        tmp_path, "b/2.png", "b/10.png", "a/deep/er/x.JPG", "a/z.tif", "a b/q.webp", "a/y.bmp", "b/1.jpeg", "b/0.tiff"
+    )
     assert find_photographs(tmp_path).photographs == (
         Photograph("a", "a/deep/er/x.JPG"),
         Photograph("a", "a/y.bmp"),
@@ -32,7 +34,17 @@ def test_classes_are_first_folders_and_the_order_is_by_class_then_path(tmp_path)
 
 
 def test_what_is_not_a_photograph_is_reported_with_its_reason(tmp_path):
-    touch(tmp_path, "a/1.png", "b/1.png", "root.png", "a/notes.txt", "a/none", "a/.hidden.png", ".git/x.png", "a/Thumbs.db")
+    touch(
+        tmp_path,
+        "a/1.png",
+        "b/1.png",
+        "root.png",
+        "a/notes.txt",
+        "a/none",
+        "a/.hidden.png",
+        ".git/x.png",
+        "a/Thumbs.db",
+    )
     assert find_photographs(tmp_path).ignored == (
         (".git", "hidden"),
         ("a/.hidden.png", "hidden"),
@@ -78,7 +90,13 @@ def test_links_out_of_the_folder_in_a_loop_or_broken_are_all_refused_by_name(tmp
         find_photographs(data)
     lines = str(error.value).splitlines()
     assert lines[0].endswith("5 names cannot be used:")
-    assert [line.split(":")[0].strip() for line in lines[1:]] == ["a/broken.png", "a/loop.png", "a/out.png", "b/up", "c"]
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [
+        "a/broken.png",
+        "a/loop.png",
+        "a/out.png",
+        "b/up",
+        "c",
+    ]
 
 
 def test_links_inside_the_folder_and_into_the_cache_of_dvc_are_files(tmp_path):
@@ -104,7 +122,9 @@ def test_name_that_is_not_utf8_is_refused_by_name(tmp_path):
         find_photographs(data)
 
 
-@pytest.mark.parametrize("name", ["a b", 'quo"te', "it's", "großmütterlich", "溶接", "-dash", "new\nline", "$HOME", "a,b;c"])
+@pytest.mark.parametrize(
+    "name", ["a b", 'quo"te', "it's", "großmütterlich", "溶接", "-dash", "new\nline", "$HOME", "a,b;c"]
+)
 def test_odd_names_work(tmp_path, name):
     touch(tmp_path, f"{name}/{name}.png", "other/1.png")
     assert Photograph(name, f"{name}/{name}.png") in find_photographs(tmp_path).photographs

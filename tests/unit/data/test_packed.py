@@ -3,10 +3,10 @@ import json
 import cv2
 import numpy as np
 import pytest
+from conftest import encode, files_below, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import encode, files_below, texture
 from pipeline.data.manifest import ManifestRow, write_manifest
 from pipeline.data.packed import open_packed, pack
 from pipeline.errors import DataError
@@ -87,10 +87,16 @@ def test_damaged_squares_give_an_error_and_leave_nothing(tmp_path, damage, words
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda folder: (folder / "images.npy").unlink(), "images.npy: wanted an array made by `pack_npy`, found nothing"),
+        (
+            lambda folder: (folder / "images.npy").unlink(),
+            "images.npy: wanted an array made by `pack_npy`, found nothing",
+        ),
         (lambda folder: (folder / "images.npy").write_bytes(b"x" * 99), "images.npy: wanted an array"),
         (lambda folder: (folder / "images.npy").write_bytes(b""), "images.npy: wanted an array"),
-        (lambda folder: np.save(folder / "images.npy", np.zeros((3, 4, 4), np.float32)), "wanted uint8 with 3 dimensions"),
+        (
+            lambda folder: np.save(folder / "images.npy", np.zeros((3, 4, 4), np.float32)),
+            "wanted uint8 with 3 dimensions",
+        ),
         (lambda folder: np.save(folder / "labels.npy", np.zeros(2, np.int64)), "found 3, 2 and 3"),
         (lambda folder: np.save(folder / "labels.npy", np.array([1, 1, 0])), "do not name the same classes"),
         (lambda folder: np.save(folder / "labels.npy", np.array([0, 1, 9])), "do not name the same classes"),

@@ -4,11 +4,11 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from conftest import encode, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from conftest import encode, texture
 from pipeline.data.read import MIN_SIDE, decode_grey
 from pipeline.errors import UnreadableImageError
 

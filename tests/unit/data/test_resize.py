@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+from conftest import encode, files_below, texture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import encode, files_below, texture
 from pipeline.data.find import find_photographs
 from pipeline.data.manifest import read_manifest
 from pipeline.data.read import decode_grey

@@ -23,7 +23,9 @@ PARAMS = SplitParams(seed=0, val=0.15, test=0.15)
 def make_index(counts, copies=()):
     """One row a photograph of distinct content; `copies` are (class, content of class, number)."""
     rows = [
-        IndexRow(f"{name}/{number:04d}.png", name, f"{name}-{number}") for name, n in counts.items() for number in range(n)
+        IndexRow(f"{name}/{number:04d}.png", name, f"{name}-{number}")
+        for name, n in counts.items()
+        for number in range(n)
     ]
     rows += [IndexRow(f"{name}/copy{k}.png", name, content) for name, content, n in copies for k in range(n)]
     return sorted(rows, key=lambda row: (row.class_name, row.path))
