@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.data.adopt import copy_photographs, home_of
-from pipeline.data.find import Listing, find_photographs, shown
+from pipeline.data.find import Listing, find_photographs
 from pipeline.data.manifest import read_manifest
 from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
 from pipeline.errors import DataError, PipelineError
 from pipeline.params import replace_value
 from pipeline.stage import errors_as_lines
+from pipeline.text import shown
 
 RAW = Path("data/raw")
 SAMPLE = Path("data/sample")

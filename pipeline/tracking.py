@@ -72,7 +72,7 @@ def _mlflow_errors(action: str) -> Iterator[None]:
     """Turn MLflow's and its database's exceptions into a TrackingError of one line."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TrackingError(f"MLflow at {tracking_uri()}: cannot {action}: {reason[:300]}") from None
 

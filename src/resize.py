@@ -3,10 +3,11 @@
 import logging
 from pathlib import Path
 
-from pipeline.data.find import find_photographs, shown
+from pipeline.data.find import find_photographs
 from pipeline.data.resize import ResizeParams, resize_photographs
 from pipeline.params import load_section
 from pipeline.stage import run
+from pipeline.text import shown
 
 IGNORED_SHOWN = 10
 

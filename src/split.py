@@ -4,11 +4,11 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from pipeline.data.find import shown
 from pipeline.data.packed import read_index
 from pipeline.data.split import PARTS, SplitParams, assign_parts, label_conflicts, write_assignment
 from pipeline.params import load_section
 from pipeline.stage import run
+from pipeline.text import shown
 
 
 def main(index: Path, assignment: Path) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.data.find import Listing, shown
+from pipeline.data.find import Listing
 from pipeline.errors import DataError
 from pipeline.files import new_folder
+from pipeline.text import shown
 
 # What stands in the command of a stage between double quotes; these would end or change it there.
 _UNSAFE = re.compile(r"[\"$`\\]|[^ -~\w]")

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import DataError
+from pipeline.text import shown
 
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -44,12 +45,6 @@ class Listing:
     def counts(self) -> dict[str, int]:
         """Return the number of photographs of each class, in the order of the class names."""
         return dict(sorted(Counter(photograph.class_name for photograph in self.photographs).items()))
-
-
-def shown(path: object) -> str:
-    """Return a path as it can stand in a line of output: what is not printable is escaped."""
-    text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def find_photographs(folder: Path) -> Listing:

@@ -17,11 +17,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.data.find import shown
 from pipeline.data.manifest import ManifestRow, read_manifest
 from pipeline.data.parallel import map_threads
 from pipeline.errors import DataError
 from pipeline.files import new_folder, read_csv, write_csv, write_text
+from pipeline.text import shown
 
 INDEX_COLUMNS = ("row", "path", "class_name", "sha256")
 

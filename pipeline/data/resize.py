@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.data.find import Photograph, shown
+from pipeline.data.find import Photograph
 from pipeline.data.manifest import ManifestRow, write_manifest
 from pipeline.data.parallel import map_threads
 from pipeline.data.read import decode_grey
 from pipeline.errors import DataError, UnreadableImageError
 from pipeline.files import new_folder
+from pipeline.text import shown
 
 
 class ResizeParams(BaseModel):

@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.data.find import shown
 from pipeline.data.packed import IndexRow
 from pipeline.errors import DataError
 from pipeline.files import read_csv, write_csv
+from pipeline.text import shown
 
 PARTS = ("train", "val", "test")
 COLUMNS = ("row", "path", "class_name", "group", "part")

@@ -10,7 +10,8 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.text import shorten_apart, visible
+from pipeline.evaluation.text import shorten_apart
+from pipeline.text import shown
 
 DPI = 100
 # M. Okabe and K. Ito, "Color Universal Design" (2008): told apart with every common kind of colour blindness.
@@ -74,7 +75,7 @@ def picture(draw: Callable[P, Figure]) -> Callable[P, bytes]:
 
 def drawable(text: str) -> str:
     """Return `text` with every character that no font here can draw as an escape."""
-    return "".join(c if ord(c) in _glyphs() else c.encode("unicode_escape").decode("ascii") for c in visible(text))
+    return "".join(c if ord(c) in _glyphs() else c.encode("unicode_escape").decode("ascii") for c in shown(text))
 
 
 def drawable_names(names: Sequence[str], length: int) -> list[str]:

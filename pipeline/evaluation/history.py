@@ -23,8 +23,10 @@ class History:
 
     @property
     def best(self) -> int | None:
-        """The entry with the highest macro F1 on `val`, the first of equals; None if it was never measured."""
-        return None if np.isnan(self.val_macro_f1).all() else int(np.nanargmax(self.val_macro_f1))
+        """The entry that training kept: highest macro F1 on `val`, then lowest loss; None if it was never measured."""
+        if np.isnan(self.val_macro_f1).all():
+            return None
+        return int(np.lexsort((self.val_loss, -self.val_macro_f1))[0])
 
 
 @dataclass(frozen=True, eq=False)

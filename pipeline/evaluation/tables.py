@@ -7,8 +7,8 @@ from pathlib import Path
 from pipeline.evaluation.metrics import OVERALL, PER_CLASS
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.result import Result
-from pipeline.evaluation.text import visible
 from pipeline.files import write_csv
+from pipeline.text import shown
 
 PREDICTIONS_COLUMNS = ("path", "actual", "predicted", "probability")
 PER_CLASS_COLUMNS = ("class", "support", *(name + end for name in PER_CLASS for end in ("", "_low", "_high")), "note")
@@ -38,7 +38,7 @@ def score_table(result: Result, markdown: bool = False) -> str:
     notes = result.notes()
     by_class = [
         [
-            _markdown(name) if markdown else visible(name),
+            _markdown(name) if markdown else shown(name),
             str(result.support[k]),
             f"{value.precision[k]:.2f}",
             f"{value.recall[k]:.2f}",
@@ -71,7 +71,7 @@ def _render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], ma
 
 
 def _markdown(name: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|$#~&" else c for c in visible(name))
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|$#~&" else c for c in shown(name))
 
 
 def _pad(text: str, width: int, side: str) -> str:

@@ -3,11 +3,6 @@
 from collections.abc import Sequence
 
 
-def visible(text: str) -> str:
-    """Show what does not print (line ends, tabs, control characters, lone surrogates) as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def shorten(text: str, length: int, tail: int) -> str:
     """Cut a text down to `length` characters, the last `tail` of them its own end; shorter ones stay."""
     if len(text) <= length:

@@ -3,9 +3,9 @@
 ==================  ============================================================================================
 ``history.csv``     epoch, step, lr, lr_factor, lr_reason, train_loss, val_loss, val_macro_f1, seconds,
                     images_per_second, and ``val_f1/<class>`` for each class in the validation part
-``lr_history.csv``  epoch, step, lr, factor, why, loss: the learning rate's changes. `step` and `loss` are those at
-                    the moment of the change: the optimizer's steps and the training loss of the epoch before, empty
-                    at the start
+``lr_history.csv``  epoch, step, lr, factor, why, loss: the learning rate's changes. `factor` is the rate by the one
+                    before. `step` and `loss` are those at the moment of the change: the optimizer's steps and the
+                    training loss of the epoch before, empty at the start
 ==================  ============================================================================================
 """
 
@@ -39,7 +39,7 @@ def _lr_changes(records: Sequence[EpochRecord]) -> list[tuple[object, ...]]:
             record.epoch,
             last.step if last else 0,
             record.lr,
-            record.lr_factor,
+            record.lr / last.lr if last else 1.0,
             record.lr_reason,
             last.train_loss if last else "",
         )

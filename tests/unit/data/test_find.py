@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.find import Photograph, find_photographs, shown
+from pipeline.data.find import Photograph, find_photographs
 from pipeline.errors import DataError
+from pipeline.text import shown
 
 
 def touch(folder, *paths):

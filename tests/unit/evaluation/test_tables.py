@@ -10,8 +10,9 @@ from pipeline.evaluation.tables import (
     write_per_class,
     write_predictions,
 )
-from pipeline.evaluation.text import shorten, shorten_apart, visible
+from pipeline.evaluation.text import shorten, shorten_apart
 from pipeline.files import read_csv
+from pipeline.text import shown
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_terminal_table_keeps_one_line_a_class(odd_result):
 
 
 def test_text():
-    assert visible("a\nb\udcff焊") == "a\\nb\\udcff焊"
+    assert shown("a\nb\udcff焊") == "a\\nb\\udcff焊"
     assert shorten("abcdefghij", 6, 2) == "abc…ij"
     assert shorten("abc", 6, 2) == "abc"
 

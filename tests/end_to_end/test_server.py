@@ -1,0 +1,155 @@
+"""A real MLflow server: `MLFLOW_TRACKING_URI` is all that it takes."""
+
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from checkout import Project, processes, runs_of
+from conftest import assert_one_line_error, environment, run_stage
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(url, process, log, seconds=90):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read().decode()
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"no answer from {url}: {log.read_text()}")
+
+
+@pytest.fixture
+def start_mlflow(tmp_path):
+    """A function that starts an MLflow command on a free port and returns its address."""
+    with processes() as start:
+
+        def serve(*command, folder):
+            port = free_port()
+            log = tmp_path / f"{port}.log"
+            process = start(
+                [Path(sys.executable).with_name("mlflow"), *command, "--host", "127.0.0.1", "--port", str(port)],
+                cwd=folder,
+                env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+                stdout=log.open("w"),
+                stderr=subprocess.STDOUT,
+            )
+            address = f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/health", process, log)
+            return address
+
+        yield serve
+
+
+@pytest.fixture
+def trained(project, tmp_path):
+    """A copy of the checkout, cache included, whose stages have run: only train and evaluate are asked to run again."""
+    folder = tmp_path / "copy"
+    shutil.copytree(project.folder, folder, symlinks=True)
+    return Project(folder)
+
+
+def test_run_goes_to_a_server_unchanged(trained, start_mlflow, tmp_path):
+    from mlflow import MlflowClient
+
+    store = tmp_path / "server"
+    store.mkdir()
+    address = start_mlflow(
+        "server", "--workers", "1", "--backend-store-uri", f"sqlite:///{store / 'store.db'}",
+        "--artifacts-destination", (store / "artifacts").as_uri(), folder=store,
+    )  # fmt: skip
+    before = rows_in(trained.folder / "mlflow.db")
+    trained.environment["MLFLOW_TRACKING_URI"] = address
+    assert trained.stages_run(trained.dvc("repro", "--force", "--single-item", "train")) == ["train"]
+    assert trained.stages_run(trained.dvc("repro")) == ["evaluate"]
+    client = MlflowClient(address)
+    (run,) = runs_of(client)
+    assert run.info.status == "FINISHED"
+    assert "test/macro_f1/low" in run.data.metrics
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:")
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} >= {"reports", "training"}
+    assert len(client.search_model_versions("name = 'weldproof'")) == 1
+    assert rows_in(trained.folder / "mlflow.db") == before
+
+
+def rows_in(database):
+    with sqlite3.connect(database) as connection:
+        return connection.execute("select count(*) from runs").fetchone()
+
+
+def test_run_that_the_store_does_not_have_is_mirrored_from_the_files(trained):
+    """After `dvc pull` on another machine, evaluate finds no run: the files have all that it needs."""
+    for name in ("mlflow.db", "mlartifacts"):
+        path = trained.folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    trained.dvc("repro", "--force", "--single-item", "evaluate")
+    from checkout import client_of
+
+    client = client_of(trained)
+    (run,) = runs_of(client)
+    assert run.data.tags["trained_as"]
+    assert [metric.step for metric in client.get_metric_history(run.info.run_id, "val/loss")] == [1, 2]
+    assert "test/macro_f1" in run.data.metrics
+
+
+def test_evaluating_again_logs_nothing_twice(trained):
+    from checkout import client_of
+
+    client = client_of(trained)
+    run_id = runs_of(client)[0].info.run_id
+    trained.dvc("repro", "--force", "--single-item", "evaluate")
+    for name in ("test/macro_f1", "val/loss", "lr"):
+        points = client.get_metric_history(run_id, name)
+        assert len({point.step for point in points}) == len(points), name
+    assert len(client.search_model_versions("name = 'weldproof'")) == 1
+
+
+def test_server_that_is_down_is_told_within_seconds(trained):
+    start = time.monotonic()
+    done = run_stage(
+        "train", "data/packed", "data/split/assignment.csv", "again", folder=trained.folder,
+        MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}",
+    )  # fmt: skip
+    assert_one_line_error(done, "MLflow at http://127.0.0.1:", "cannot start a run")
+    assert time.monotonic() - start < 60
+    assert not (trained.folder / "again").exists()
+
+
+def test_plain_mlflow_ui_in_the_project_shows_the_runs(project, start_mlflow):
+    from mlflow import MlflowClient
+
+    address = start_mlflow("ui", folder=project.folder)
+    client = MlflowClient(address)
+    run = runs_of(client)[0]
+    assert "test/macro_f1" in run.data.metrics
+    picture = f"{address}/get-artifact?path=reports/confusion.png&run_uuid={run.info.run_id}"
+    with urllib.request.urlopen(picture, timeout=30) as answer:
+        assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_trainings_at_once_on_one_fresh_store(project, tmp_path):
+    """Several processes that meet a store that does not exist yet: none fails, none is lost."""
+    code = "from pipeline.tracking import training_run\nwith training_run('x') as run: run.log_metrics({'a': 1.0}, 1)"
+    with processes() as start:
+        runs = [
+            start([sys.executable, "-c", code], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        for run in runs:
+            _, errors = run.communicate(timeout=300)
+            assert run.returncode == 0, errors
+    assert rows_in(tmp_path / "mlflow.db") == (4,)
+    assert not (tmp_path / "mlruns").exists()

@@ -1,0 +1,207 @@
+"""train and evaluate as a person runs them, on good and on bad input."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from closure import ROOT
+from conftest import assert_one_line_error, environment, files_below, make_set, run_stage, small_params, write_params
+from safetensors.torch import save_file
+
+TRAIN = ("train", "packed", "assignment.csv", "models")
+EVALUATE = ("evaluate", "models", "packed", "assignment.csv", "reports")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder in which the data stages have run on three classes, one of them oddly named."""
+    folder = tmp_path_factory.mktemp("prepared")
+    make_set(folder / "in", {"crack": 8, 'lack of "fusion", 50%\nor less': 6, "sound": 5})
+    write_params(folder, small_params())
+    for stage, *arguments in (
+        ("resize", "in", "resized"),
+        ("pack_npy", "resized", "packed"),
+        ("split", "packed/index.csv", "assignment.csv"),
+    ):
+        done = run_stage(stage, *arguments, folder=folder)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(prepared, tmp_path_factory):
+    """The same, trained and evaluated."""
+    folder = tmp_path_factory.mktemp("evaluated") / "work"
+    shutil.copytree(prepared, folder)
+    outputs = [run_stage(*stage, folder=folder) for stage in (TRAIN, EVALUATE)]
+    assert [done.returncode for done in outputs] == [0, 0], [done.stderr for done in outputs]
+    return folder, outputs
+
+
+@pytest.fixture
+def place(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "place")
+    return tmp_path / "place"
+
+
+def change(folder, **train):
+    params = small_params()
+    params["train"] |= train
+    write_params(folder, params)
+
+
+def test_what_training_leaves(evaluated):
+    folder, (done, _) = evaluated
+    assert files_below(folder / "models") == {
+        "model.safetensors",
+        "model.json",
+        "history.csv",
+        "lr_history.csv",
+        "run.json",
+    }
+    assert "train: epoch   2/2" in done.stderr
+    card = json.loads((folder / "models" / "model.json").read_text())
+    assert card["architecture"] == "shufflenet_v2_x0_5"
+
+
+def test_what_evaluation_leaves(evaluated):
+    folder, (_, done) = evaluated
+    names = {"confusion", "class_scores", "mistakes", "hits", "learning_curves", "lr_history"}
+    tables = {"metrics.json", "predictions.csv", "per_class.csv", "scores.txt"}
+    assert files_below(folder / "reports") == tables | {f"{name}.png" for name in names}
+    assert "too few to judge" in done.stderr
+    assert "\\n" in done.stderr  # the line end in a class's name is shown, not printed
+
+
+def test_evaluation_leaves_other_reports_alone(evaluated, tmp_path):
+    folder = tmp_path / "work"
+    shutil.copytree(evaluated[0], folder)
+    (folder / "reports" / "theirs.html").write_text("theirs")
+    assert run_stage(*EVALUATE, folder=folder).returncode == 0
+    assert (folder / "reports" / "theirs.html").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ({"model": "resnet19"}, ["train.model", "resnet19", "resnet18"]),
+        ({"device": "cuda:7"}, ["train.device: wanted cuda:7, found"]),
+        ({"device": "gpu"}, ["params.yaml: train.device: wanted auto, cpu, cuda or cuda:N, found 'gpu'"]),
+        ({"weights": "nowhere.pt"}, ["nowhere.pt"]),
+        ({"resolution": 64}, ["train.resolution", "32", "64"]),
+        ({"epochs": 0}, ["params.yaml: train.epochs: wanted a whole number >= 1, found 0"]),
+        ({"schedule": "steps"}, ["params.yaml: train: wanted lr_steps"]),
+        ({"augment": {"rotate": 3}}, ["params.yaml: train.augment.rotate: wanted no such key (perhaps `rotation`?)"]),
+        ({"lr": 1e30}, ["wanted a finite", "lr 1e+30"]),
+    ],
+)
+def test_mistakes_in_the_recipe(place, train, words):
+    change(place, **train)
+    done = run_stage(*TRAIN, folder=place)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert not (place / "models").exists()
+    assert not list(place.glob(".*.partial"))
+
+
+def test_weights_file_of_another_shape(place):
+    save_file({"conv1.0.weight": torch.zeros(5, 5)}, place / "other.safetensors")
+    change(place, weights="other.safetensors")
+    assert_one_line_error(run_stage(*TRAIN, folder=place), "other.safetensors", "wanted")
+
+
+def test_weights_file_that_is_none(place):
+    (place / "text.safetensors").write_text("no weights")
+    change(place, weights="text.safetensors")
+    assert_one_line_error(run_stage(*TRAIN, folder=place), "text.safetensors")
+
+
+def test_training_from_ones_own_weights(evaluated, place):
+    shutil.copy(evaluated[0] / "models" / "model.safetensors", place / "mine.safetensors")
+    change(place, weights="mine.safetensors")
+    done = run_stage(*TRAIN, folder=place)
+    assert done.returncode == 0, done.stderr
+
+
+def test_assignment_of_another_set(place):
+    table = (place / "assignment.csv").read_text().replace("crack/000.png", "crack/999.png")
+    (place / "assignment.csv").write_text(table)
+    assert_one_line_error(run_stage(*TRAIN, folder=place), "assignment.csv", "run split again")
+
+
+def test_net_for_other_classes(evaluated, tmp_path):
+    folder = tmp_path / "work"
+    shutil.copytree(evaluated[0], folder)
+    card = json.loads((folder / "models" / "model.json").read_text())
+    card["class_names"][0] = "something else"
+    (folder / "models" / "model.json").write_text(json.dumps(card))
+    assert_one_line_error(run_stage(*EVALUATE, folder=folder), "something else")
+
+
+def test_missing_models(place):
+    assert_one_line_error(run_stage(*EVALUATE, folder=place), "models", "found nothing")
+
+
+def test_interrupt_ends_the_run_as_killed_and_leaves_nothing(place):
+    change(place, epochs=500)
+    command = [sys.executable, ROOT / "src" / "train.py", *TRAIN[1:]]
+    lines = []
+    with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            lines.append(line)
+            if "epoch   2/500" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 1
+    assert lines[-1] == "error: interrupted; nothing half-written is left behind\n", lines
+    assert not (place / "models").exists()
+    assert not list(place.glob(".*.partial"))
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert run.info.status == "KILLED"
+
+
+def test_original_recipe_is_expressed_in_parameters(place):
+    """Whole set as one batch, plain SGD at 0.001, raw grey levels, the rate moved by hand (on a smaller net)."""
+    change(
+        place,
+        normalization="none",
+        batch_size="all",
+        micro_batch_size=4,
+        optimizer="sgd",
+        momentum=0.0,
+        weight_decay=0.0,
+        ema_decay=0.0,
+        label_smoothing=0.0,
+        balance="none",
+        lr=0.001,
+        schedule="steps",
+        lr_steps={2: 0.1, 3: 10.0},
+        epochs=3,
+        augment=dict.fromkeys(small_params()["train"]["augment"], 0)
+        | {"flip_horizontal": False, "flip_vertical": False},
+    )
+    done = run_stage(*TRAIN, folder=place)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split(",") for line in (place / "models" / "lr_history.csv").read_text().splitlines()]
+    assert [(row[0], row[4]) for row in rows[1:]] == [("1", "start"), ("2", "step"), ("3", "step")]
+    np.testing.assert_allclose([float(row[2]) for row in rows[1:]], [1e-3, 1e-4, 1e-3])
+
+
+def test_start_is_quick_to_fail(workplace):
+    """A mistake in the parameters is told before anything slow is done."""
+    params = small_params()
+    params["train"]["epochs"] = -1
+    write_params(workplace, params)
+    start = time.monotonic()
+    assert_one_line_error(run_stage(*TRAIN, folder=workplace), "train.epochs")
+    assert time.monotonic() - start < 60
