@@ -65,7 +65,7 @@ def test_terminal_table_keeps_one_line_a_class(odd_result):
 
 
 def test_text():
-    assert shown("a\nb\udcff焊") == "a\\nb\\udcff焊"
+    assert shown("a\nb\udcff焊") == "a\\nb\\xff焊"
     assert shorten("abcdefghij", 6, 2) == "abc…ij"
     assert shorten("abc", 6, 2) == "abc"
 
