@@ -273,21 +273,22 @@ def run_of_training(run_id: str) -> TrackedRun:
 
 def _connect() -> mlflow.MlflowClient:
     address = tracking_uri()
-    client = mlflow.MlflowClient(address, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or address)
-    if not address.startswith("sqlite:"):
-        client.search_experiments(max_results=1)
-        return client
     # Several processes that create the tables of one fresh database at once fail: one at a time.
-    with FileLock(project_root() / ".mlflow.lock"):
+    with _store_lock():
+        client = mlflow.MlflowClient(address, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or address)
         client.search_experiments(max_results=1)
     return client
+
+
+def _store_lock() -> FileLock:
+    return FileLock(project_root() / ".mlflow.lock")
 
 
 def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
     location = None
     if tracking_uri().startswith("sqlite:"):
         location = (project_root() / "mlartifacts").as_uri()
-    with FileLock(project_root() / ".mlflow.lock"):
+    with _store_lock():
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
             return str(client.create_experiment(name, artifact_location=location))

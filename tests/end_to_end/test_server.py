@@ -40,13 +40,14 @@ def start_mlflow(tmp_path):
         def serve(*command, folder):
             port = free_port()
             log = tmp_path / f"{port}.log"
-            process = start(
-                [Path(sys.executable).with_name("mlflow"), *command, "--host", "127.0.0.1", "--port", str(port)],
-                cwd=folder,
-                env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
-                stdout=log.open("w"),
-                stderr=subprocess.STDOUT,
-            )
+            with log.open("w") as file:
+                process = start(
+                    [Path(sys.executable).with_name("mlflow"), *command, "--host", "127.0.0.1", "--port", str(port)],
+                    cwd=folder,
+                    env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                )
             address = f"http://127.0.0.1:{port}"
             wait_for(f"{address}/health", process, log)
             return address
