@@ -23,6 +23,16 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error of the system that names no file name this one: a full disk says only that it is full."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `path` when the block ends well.
 
@@ -32,7 +42,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     _remove(partial)
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with _named(path):
+            yield partial
         _remove(path)
         partial.rename(path)
     finally:
@@ -50,7 +61,8 @@ def new_files(folder: Path) -> Iterator[Path]:
     _remove(partial)
     partial.mkdir(parents=True)
     try:
-        yield partial
+        with _named(folder):
+            yield partial
         folder.mkdir(exist_ok=True)
         for made in sorted(partial.iterdir()):
             _remove(folder / made.name)
@@ -64,7 +76,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     partial = _beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        partial.write_bytes(data)
+        with _named(path):
+            partial.write_bytes(data)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -80,7 +93,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     partial = _beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with _named(path), partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
             writer.writerows(rows)

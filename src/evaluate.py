@@ -47,8 +47,7 @@ def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
         write_pictures(folder, models, packed_set.images, predictions["test"], results["test"], params.gallery_images)
         tracked = run_of_training(json.loads((models / "run.json").read_text())["run_id"])
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
-        for part, result in results.items():
-            tracked.update_metrics(result_metrics(part, result), step=trained.card.epoch)
+        tracked.update_metrics(result_metrics("test", results["test"]), step=trained.card.epoch)
         tracked.log_result(score_table(results["test"], markdown=True), models, folder, params.model_dump())
         tracked.register(models, params.registered_model)
     logging.info("\n%s\n", score_table(results["test"]))

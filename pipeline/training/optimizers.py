@@ -1,10 +1,12 @@
 """The optimizer of a recipe, and the moving average of the weights."""
 
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from pipeline.training.recipe import TrainParams
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def build_optimizer(net: nn.Module, params: TrainParams) -> torch.optim.Optimizer:
@@ -24,9 +26,21 @@ def build_optimizer(net: nn.Module, params: TrainParams) -> torch.optim.Optimize
 
 
 def build_average(net: nn.Module, decay: float) -> AveragedModel | None:
-    """Return the exponential moving average of `net`'s weights and of batch norm's statistics; None for decay 0."""
+    """Return the exponential moving average of `net`'s weights and of batch norm's statistics; None for decay 0.
+
+    Of the average after n steps, at most (1 + n) / (10 + n) stays: it does not drag the first, wild steps along.
+    """
     if not decay:
         return None
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update(averages: Tensors, current: Tensors, steps: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(steps)) / (10 + int(steps)))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, current, share)
+        else:
+            torch._foreach_copy_(averages, current)  # counts are not averaged
+
+    average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
     average.requires_grad_(False)
     return average

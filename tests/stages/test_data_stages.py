@@ -176,7 +176,7 @@ def test_disk_that_takes_no_more(workplace, stage, arguments):
         preexec_fn=limit_file_size,
         check=False,
     )
-    assert_one_line_error(done, "File too large")
+    assert_one_line_error(done, "out", ": File too large")
     assert files_below(workplace / "out") == {"former"}
     assert not list(workplace.glob(".*"))
 

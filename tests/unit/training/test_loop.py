@@ -227,15 +227,6 @@ def test_moving_average_lags_behind_and_is_what_is_kept(train):
     assert same(weights_of(averaged), averaged._average.module.state_dict())
 
 
-def test_norms_and_biases_are_not_decayed(train):
-    for optimizer in ("sgd", "adamw"):
-        trainer, _ = train(model="resnet18", optimizer=optimizer, weight_decay=0.3, epochs=1)
-        decayed, spared = trainer._optimizer.param_groups
-        assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
-        assert {p.ndim for p in decayed["params"]} == {2, 4}
-        assert {p.ndim for p in spared["params"]} == {1}
-
-
 def test_plateau_reads_the_validation_loss(train, monkeypatch):
     monkeypatch.setattr(Trainer, "_validate", lambda _self: (1.0, {"a": 0.5}))
     _, records = train(epochs=4, schedule="plateau", plateau_patience=1, plateau_factor=0.5, lr=1e-3)
