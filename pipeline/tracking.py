@@ -4,6 +4,7 @@ The files that the stages write are the truth; MLflow is their mirror. So nothin
 that a store does not have can be mirrored into it from those files.
 """
 
+import getpass
 import hashlib
 import logging
 import os
@@ -36,6 +37,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.errors import TrackingError
 
 EXPERIMENT = "weldproof"
+# The UI then opens with runs, charts and models in place of what it has for chat programs.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 MODEL_NAME = "model"
 """Where the model stands in a run."""
 
@@ -291,12 +294,12 @@ def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
     with _store_lock():
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
     return str(experiment.experiment_id)
 
 
 def _git_and_dvc_tags() -> dict[str, str]:
-    tags = {"mlflow.source.name": "src/train.py", "mlflow.source.type": "PROJECT"}
+    tags = {"mlflow.source.name": "src/train.py", "mlflow.source.type": "PROJECT", "mlflow.user": _user()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         tags["mlflow.source.git.commit"] = commit
@@ -305,6 +308,14 @@ def _git_and_dvc_tags() -> dict[str, str]:
         tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
         tags["dvc.baseline"] = os.environ.get("DVC_EXP_BASELINE_REV", "")
     return tags
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # In a container the user's number may have no name.
+        return str(os.getuid())
 
 
 def _git(*arguments: str) -> str:

@@ -1,0 +1,77 @@
+"""Make the README's picture: the last runs of this checkout, compared in the MLflow UI.
+
+    python docs/picture.py docs/images/mlflow.png
+
+Needs Chromium (Debian: apt-get install chromium) and two finished runs or more in mlflow.db.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from mlflow import MlflowClient
+from playwright.sync_api import sync_playwright
+
+RUNS = 3
+SIZE = {"width": 1400, "height": 860}
+
+
+def main(picture: Path) -> None:
+    """Start the UI, open the chart view of the experiment, and write what it shows."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [Path(sys.executable).with_name("mlflow"), "ui", "--workers", "1", "--port", str(port)]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"{address}/health")
+        _photograph(_comparison(address), picture)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(address)
+
+
+def _comparison(address: str) -> str:
+    """Return the address of the page that compares the last runs."""
+    client = MlflowClient(address)
+    experiment = client.get_experiment_by_name("weldproof")
+    runs = client.search_runs(
+        [experiment.experiment_id], "attributes.status = 'FINISHED'", order_by=["attributes.start_time DESC"]
+    )[:RUNS]
+    ids = ",".join(f'"{run.info.run_id}"' for run in runs)
+    return f'{address}/#/compare-runs?runs=[{ids}]&experiments=["{experiment.experiment_id}"]'
+
+
+def _photograph(address: str, picture: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        page = browser.new_page(viewport=SIZE)
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(4000)  # the charts are drawn after the last answer
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(picture))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
