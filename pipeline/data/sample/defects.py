@@ -14,8 +14,8 @@ Marker = Callable[[Scene, np.random.Generator], None]
 
 
 def draw_severity(rng: np.random.Generator) -> float:
-    """How plain the defect is, 0.2 (marginal) to 1; every defect uses the same law."""
-    return float(0.2 + 0.8 * rng.beta(2.0, 1.2))
+    """How plain the defect is, 0.5 (faint) to 1; every defect uses the same law."""
+    return float(0.5 + 0.5 * rng.beta(2.0, 1.2))
 
 
 def stamp_pore(

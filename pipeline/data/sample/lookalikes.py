@@ -13,15 +13,15 @@ def add_lookalikes(scene: Scene, rng: np.random.Generator) -> None:
         _add_dust(scene, rng)
     if rng.random() < 0.5:
         _add_scratches(scene, rng)
-    if rng.random() < 0.6:
-        scatter_drops(scene, rng, int(rng.integers(1, 9)), 2.6, rng.uniform(30, 120))
+    if rng.random() < 0.4:
+        scatter_drops(scene, rng, int(rng.integers(1, 6)), 2.6, rng.uniform(30, 120))
     if rng.random() < 0.18:
         _add_slag(scene, rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         for _ in range(rng.integers(1, 3)):
             row, column = scene.place_on_bead(rng, 0.7)
             stamp_pore(scene, rng, row, column, rng.uniform(1.8, 3.6), rng.uniform(0.2, 0.5))
-    if rng.random() < 0.35:
+    if rng.random() < 0.2:
         _darken_toe(scene, rng)
     if rng.random() < 0.2:
         _add_shadow(scene, rng)
