@@ -96,6 +96,15 @@ def test_project_params_are_valid_and_every_section_has_a_reader():
         load_section(name, model, ROOT / "params.yaml")
 
 
+def test_original_recipe_in_the_docs_is_a_valid_section(tmp_path):
+    document = (ROOT / "docs" / "original-recipe.md").read_text()
+    block = document.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "params.yaml").write_text(block)
+    recipe = load_section("train", TrainParams, tmp_path / "params.yaml")
+    assert (recipe.model, recipe.batch_size, recipe.optimizer, recipe.lr) == ("resnet101", "all", "sgd", 0.001)
+    assert recipe.normalization == "none"
+
+
 @given(value=st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30))
 def test_replace_value_changes_that_value_alone(tmp_path_factory, value):
     file = tmp_path_factory.mktemp("params") / "params.yaml"
