@@ -66,8 +66,8 @@ def _photograph(address: str, picture: Path) -> None:
         )
         page = browser.new_page(viewport=SIZE)
         page.goto(address)
-        page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(4000)  # the charts are drawn after the last answer
+        # The page asks the server for news without end, so that there is no moment of rest to wait for.
+        page.wait_for_timeout(15_000)
         picture.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=str(picture))
         browser.close()
