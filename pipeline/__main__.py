@@ -5,17 +5,21 @@ import inspect
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.data.adopt import copy_photographs, home_of
-from pipeline.data.find import Listing, find_photographs
+from ruamel.yaml import YAML
+
+from pipeline.data.adopt import copy_photographs, home_of, plain_name
+from pipeline.data.find import DataParams, Listing, find_photographs
 from pipeline.data.manifest import read_manifest
 from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
 from pipeline.errors import DataError, PipelineError
-from pipeline.params import replace_value
+from pipeline.params import load_section, replace_value
 from pipeline.stage import errors_as_lines
 from pipeline.text import shown
 
@@ -89,12 +93,15 @@ def use(arguments: argparse.Namespace) -> None:
         replace_value("data", "folder", SAMPLE.as_posix())
         print(f"The pipeline now uses the embedded sample set, {SAMPLE}. Run: dvc repro")
         return
+    load_section("data", DataParams)
     listing = find_photographs(folder)
-    home = RAW / arguments.name if arguments.name else home_of(folder, RAW)
-    copied = home.resolve() != folder.resolve()
-    if copied:
+    home = RAW / plain_name(arguments.name) if arguments.name else home_of(folder, RAW, _outputs())
+    if home.resolve() == folder.resolve():
+        _adopt(home, listing, f"used where it is, {home}")
+    else:
         copy_photographs(folder, listing, home)
-    _adopt(home, listing, f"copied to {home}" if copied else f"used where it is, {home}")
+        with _removed_on_failure(home):
+            _adopt(home, listing, f"copied to {home}")
 
 
 def import_set(arguments: argparse.Namespace) -> None:
@@ -106,13 +113,32 @@ def import_set(arguments: argparse.Namespace) -> None:
     home = RAW / arguments.set
     if home.exists():
         raise DataError(f"{home}: wanted a free place for the set, found a folder; to use it: weldproof use {home}")
+    load_section("data", DataParams)
     print(ELPV_LICENCE)
     import_elpv(home)
-    _adopt(home, find_photographs(home), f"written to {home}")
+    with _removed_on_failure(home):
+        _adopt(home, find_photographs(home), f"written to {home}")
+
+
+def _outputs() -> list[Path]:
+    """Return what the stages write, as dvc.yaml says."""
+    stages = YAML(typ="safe", pure=True).load(Path("dvc.yaml"))["stages"].values()
+    entries = [entry for stage in stages for kind in ("outs", "metrics") for entry in stage.get(kind, [])]
+    return [Path(next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries]
+
+
+@contextmanager
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        Path(f"{folder}.dvc").unlink(missing_ok=True)
+        raise
 
 
 def _adopt(home: Path, listing: Listing, where: str) -> None:
-    _dvc("add", str(home))
+    _dvc("add", "--", str(home))
     replace_value("data", "folder", home.as_posix())
     pointer = f"{home}.dvc"
     print(f"\n{len(listing.photographs)} photographs of {len(listing.counts())} classes, {where}:")
@@ -122,16 +148,18 @@ def _adopt(home: Path, listing: Listing, where: str) -> None:
         path, reason = listing.ignored[0]
         print(f"{len(listing.ignored)} other files are not photographs, such as {shown(path)} ({reason})")
     print(f"DVC keeps them from now on (dvc add: {pointer}), and data.folder in params.yaml points to them.")
-    print("\nNext:")
-    print("  dvc repro")
-    print(f"  git add {shlex.join([pointer, f'{home.parent}/.gitignore', 'params.yaml', 'dvc.lock'])}")
+    print("\nNext, let git know (experiments run in copies of what git knows), then run the pipeline:")
+    print(f"  git add {shlex.join([pointer, f'{home.parent}/.gitignore', 'params.yaml'])}")
     print(f'  git commit -m "{home.name}: {len(listing.photographs)} photographs"')
+    print("  dvc repro")
 
 
 def _dvc(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "dvc", "--quiet", *arguments], check=False)
+    command = [sys.executable, "-m", "dvc", "--quiet", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PipelineError(f"dvc {shlex.join(arguments)}: failed; what it says stands above")
+        reason = " ".join(done.stderr.split()) or "no reason given"
+        raise PipelineError(f"dvc {shlex.join(arguments)}: wanted it to succeed, found: {reason}")
 
 
 def summary(_arguments: argparse.Namespace) -> None:

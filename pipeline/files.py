@@ -119,6 +119,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise DataError(f"{path}: wanted a CSV table, found nothing") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: wanted a CSV table, found {error}") from None
+    if any(None in row.values() for row in rows):
+        raise DataError(f"{path}: wanted a value in every column, found a row that is cut short")
     if missing:
         raise DataError(f"{path}: wanted the columns {', '.join(columns)}; missing {', '.join(missing)}")
     return rows

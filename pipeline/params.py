@@ -81,12 +81,25 @@ def replace_value(section: str, key: str, value: str, file: Path = PARAMS_FILE) 
     ParameterError
         If the file, the section or the key is missing.
     """
-    if key not in read_params(file).get(section, {}):
+    old = read_params(file).get(section)
+    if not isinstance(old, dict) or key not in old:
         raise ParameterError(f"{file}: {section}.{key}: wanted this key, found nothing")
     text = file.read_text(encoding="utf-8")
-    nodes = YAML(typ="rt").compose(text)
-    (node,) = [v for k, v in _entry(nodes, section).value if k.value == key]
-    write_text(file, text[: node.start_mark.index] + _scalar(value) + text[node.end_mark.index :])
+    (node,) = [v for k, v in _entry(YAML(typ="rt").compose(text), section).value if k.value == key]
+    changed = text[: node.start_mark.index] + _scalar(value) + text[node.end_mark.index :]
+    wanted = read_params(file)
+    wanted[section][key] = value
+    if _parsed(changed) != wanted:
+        # The old value is written in a way (a block, an anchor, nothing at all) that cannot be replaced in its place.
+        raise ParameterError(f"{file}: {section}.{key}: wanted a plain value to replace; set it by hand: {value}")
+    write_text(file, changed)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return None
 
 
 def _scalar(value: str) -> str:
@@ -116,6 +129,8 @@ def _mistake(section: str, model: type[BaseModel], detail: Any) -> str:
             return f"{key}: wanted {_wanted(schema)}, found nothing"
         case "value_error":
             return f"{key}: {detail['ctx']['error']}"
+        case _ if location[-1] == "[key]":
+            return f"{key}: wanted other keys, found {_shown(location[-2])} ({detail['msg'].lower()})"
         case _:
             return f"{key}: wanted {_wanted(schema)}, found {_shown(detail['input'])}"
 
@@ -127,13 +142,16 @@ def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mappi
     nor a key of a mapping is left out. For an unknown key, the schema is that of the mapping that refused it.
     """
     definitions = schema.get("$defs", {})
-    keys = []
+    keys: list[str] = []
+    if location and location[-1] == "[key]":
+        # A key of a mapping is wrong: it is the mapping that has to be named.
+        location = location[:-2]
     for depth, step in enumerate(location):
         if step in schema.get("properties", {}):
             schema = schema["properties"][step]
-        elif isinstance(schema.get("additionalProperties"), dict) and step != "[key]":
+        elif isinstance(schema.get("additionalProperties"), dict):
             schema = schema["additionalProperties"]
-        elif depth < len(location) - 1 or "anyOf" in schema or step == "[key]":
+        elif depth < len(location) - 1 or "anyOf" in schema:
             continue
         keys.append(str(step))
         if "$ref" in schema:

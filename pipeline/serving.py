@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from pipeline.data.resize import read_square
 from pipeline.errors import DataError, UnreadableImageError
-from pipeline.training.predict import predict_logits
+from pipeline.training.predict import class_probabilities, predict_logits
 from pipeline.training.weights import TrainedModel, load
 
 
@@ -65,12 +64,6 @@ class ImageClassifier:
             return read_square(_file_bytes(entry), self._trained.card.stored_size[0])
         except UnreadableImageError as error:
             raise DataError(f"image {number}: {error}") from None
-
-
-def class_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax of float32 (N, K) along the classes."""
-    probabilities: np.ndarray = torch.from_numpy(logits).softmax(dim=1).numpy()
-    return probabilities
 
 
 def _load_pyfunc(data_path: str) -> ImageClassifier:

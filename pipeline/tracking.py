@@ -75,7 +75,7 @@ def _mlflow_errors(action: str) -> Iterator[None]:
     """Turn MLflow's and its database's exceptions into a TrackingError of one line."""
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TrackingError(f"MLflow at {tracking_uri()}: cannot {action}: {reason[:300]}") from None
 
@@ -93,10 +93,13 @@ def tracking_uri() -> str:
     address = os.environ.get("MLFLOW_TRACKING_URI", "")
     relative = "sqlite:///"
     if not address:
-        return f"sqlite:///{project_root() / 'mlflow.db'}"
-    if address.startswith(relative) and not address.startswith(f"{relative}/"):
-        return f"sqlite:///{project_root() / address.removeprefix(relative)}"
-    return address
+        address = f"{relative}mlflow.db"
+    if not address.startswith(relative) or address.startswith(f"{relative}/"):
+        return address
+    if project_root() == Path.cwd():
+        # Left relative: a folder may have a ? in its name, an address may not.
+        return address
+    return f"{relative}{project_root() / address.removeprefix(relative)}"
 
 
 @dataclass
@@ -247,8 +250,7 @@ def new_run(name: str, strict: bool = True) -> TrackedRun:
     """Start a run in the project's experiment. Raises TrackingError if the store cannot be reached."""
     with _mlflow_errors("start a run"):
         client = _connect()
-        experiment = _experiment_id(client, os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT))
-        run = client.create_run(experiment, run_name=name, tags=_git_and_dvc_tags())
+        run = client.create_run(_experiment_id(client), run_name=name, tags=_git_and_dvc_tags())
     return TrackedRun(client, run.info.run_id, strict)
 
 
@@ -269,8 +271,13 @@ def run_of_training(run_id: str) -> TrackedRun:
     else:
         if run.info.lifecycle_stage == "active":
             return TrackedRun(client, run_id, strict=True)
+    with _mlflow_errors("look for a copy of a run"):
+        copies = client.search_runs([_experiment_id(client)], f"tags.trained_as = '{run_id}'", max_results=1)
+    if copies:
+        return TrackedRun(client, copies[0].info.run_id, strict=True)
     tracked = new_run(f"copy of {run_id[:8]}")
     tracked.set_tags({"trained_as": run_id})
+    tracked.end("FINISHED")
     return tracked
 
 
@@ -287,10 +294,10 @@ def _store_lock() -> FileLock:
     return FileLock(project_root() / ".mlflow.lock")
 
 
-def _experiment_id(client: mlflow.MlflowClient, name: str) -> str:
-    location = None
-    if tracking_uri().startswith("sqlite:"):
-        location = (project_root() / "mlartifacts").as_uri()
+def _experiment_id(client: mlflow.MlflowClient) -> str:
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+    # A server knows where its artifacts go. For a bare database MLflow would take the current folder.
+    location = None if tracking_uri().startswith("http") else (project_root() / "mlartifacts").as_uri()
     with _store_lock():
         experiment = client.get_experiment_by_name(name)
         if experiment is None:

@@ -37,7 +37,6 @@ WALLS = {
         "evaluation",
         "serving",
         "tracking",
-        "use",
     },
 }
 # Heavy or far-reaching packages -> the only rooms that may import them.
@@ -92,7 +91,7 @@ def _paths(outs):
 
 @pytest.mark.parametrize("script", sorted((ROOT / "src").glob("*.py")), ids=lambda path: path.name)
 def test_stage_script_is_short(script):
-    assert len(script.read_text().splitlines()) <= 90
+    assert len(script.read_text().splitlines()) <= 60
 
 
 @pytest.mark.parametrize("script", ["sample", "resize", "pack_npy", "split"])

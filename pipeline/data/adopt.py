@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,29 +12,44 @@ from pipeline.errors import DataError
 from pipeline.files import new_folder
 from pipeline.text import shown
 
-# What stands in the command of a stage between double quotes; these would end or change it there.
-_UNSAFE = re.compile(r"[\"$`\\]|[^ -~\w]")
+# A folder's name stands in the command of a stage between double quotes: these would end or change it there, or be
+# taken for an option.
+_UNSAFE = re.compile(r"[\"$`\\]|[^ -~\w]|^-")
+_LONGEST_NAME = 100
 
 
-def home_of(folder: Path, raw: Path) -> Path:
+def home_of(folder: Path, raw: Path, outputs: Sequence[Path]) -> Path:
     """Return where the photographs of `folder` are to stand, below the current folder.
 
     A folder inside the project stays where it is; any other gets a place below `raw`, by its own name.
 
+    Parameters
+    ----------
+    outputs : what the stages write, below the current folder.
+
     Raises
     ------
     DataError
-        If the name of a folder that stays cannot be written into a command, or the folder is one that stages write.
+        If a folder that stays is the project itself, one that stages write, or has a name that no command can hold.
     """
     root = Path.cwd().resolve()
     resolved = folder.resolve()
+    if root.is_relative_to(resolved):
+        raise DataError(f"{shown(folder)}: wanted a folder of photographs, found one that holds this project")
     if not resolved.is_relative_to(root):
-        name = re.sub(r"[^\w.-]+", "_", resolved.name).strip("._-") or "photographs"
-        return raw / name
+        return raw / plain_name(resolved.name)
     home = resolved.relative_to(root)
-    if home == Path() or _UNSAFE.search(str(home)):
+    if _UNSAFE.search(str(home)):
         raise DataError(f"{shown(folder)}: wanted a folder of the project with a plain name, found {shown(home)}")
+    for output in outputs:
+        if output.is_relative_to(home) or home.is_relative_to(output):
+            raise DataError(f"{shown(folder)}: wanted a folder of your own, found what the stages write: {output}")
     return home
+
+
+def plain_name(name: str) -> str:
+    """Return `name` as one that a command, an archive and any disk can hold."""
+    return re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME].strip("._-") or "photographs"
 
 
 def copy_photographs(source: Path, listing: Listing, target: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -72,6 +72,7 @@ def find_photographs(folder: Path) -> Listing:
             photographs.append(Photograph(class_name=path.parts[0], path=str(path)))
     if refused:
         raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *sorted(refused)]))
+    ignored += _empty_folders(folder, [*(one.path for one in photographs), *(path for path, _ in ignored)])
     listing = Listing(tuple(sorted(photographs)), tuple(sorted(ignored)))
     _check_classes(folder, listing)
     return listing
@@ -89,6 +90,12 @@ def _check_classes(folder: Path, listing: Listing) -> None:
         raise DataError(
             f"{shown(folder)}: wanted photographs of two classes or more, found one: {shown(name)} ({count})"
         )
+
+
+def _empty_folders(folder: Path, found: Iterable[str]) -> list[tuple[str, str]]:
+    used = {PurePosixPath(path).parts[0] for path in found}
+    names = (path.name for path in folder.iterdir() if path.is_dir())
+    return [(name, "an empty folder") for name in names if name not in used]
 
 
 def _ignored_words(listing: Listing) -> str:
@@ -118,7 +125,7 @@ def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[PurePosixPat
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 path = PurePosixPath(Path(entry.path).relative_to(folder).as_posix())
-                problem = _why_refused(entry, root)
+                problem = None if entry.name.startswith(".") else _why_refused(entry, root)
                 if problem:
                     refused.append(f"{shown(path)}: {problem}")
                 elif entry.is_dir() and not entry.name.startswith("."):
@@ -132,6 +139,8 @@ def _why_refused(entry: os.DirEntry[str], root: Path) -> str | None:
         entry.name.encode("utf-8")
     except UnicodeEncodeError:
         return "wanted a name in UTF-8"
+    if "\r" in entry.name:
+        return "wanted a name without a carriage return"
     if entry.is_symlink():
         return _why_link_refused(Path(entry.path), root)
     mode = entry.stat(follow_symlinks=False).st_mode

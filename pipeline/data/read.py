@@ -18,6 +18,8 @@ MAX_PIXELS = 2**28
 
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ORIENTATION_TAG = 0x0112
+_PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 262, 0
+_EXTRA_SAMPLES_TAG = 338
 # What turns a stored picture upright, by its EXIF orientation (Exif 2.3).
 _ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda grey: grey,
@@ -63,6 +65,8 @@ def decode_grey(data: bytes) -> np.ndarray:
     jpeg = header.format in {"JPEG", "MPO"}
     flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION if jpeg else cv2.IMREAD_UNCHANGED
     pixels = _decode(data, flags)
+    if header.format == "TIFF":
+        pixels = _as_other_formats(pixels, header)
     grey = _to_eight_bits(_to_grey(pixels))
     return np.ascontiguousarray(_upright(grey, header))
 
@@ -86,7 +90,7 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _decode(data: bytes, flags: int) -> np.ndarray:
-    if data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]:
+    if data.startswith(b"\x89PNG") and b"IEND" not in data:
         # libpng would print its own line to stderr.
         raise UnreadableImageError("cut short")
     try:
@@ -98,6 +102,23 @@ def _decode(data: bytes, flags: int) -> np.ndarray:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise UnreadableImageError(f"wanted 8 or 16-bit values, found {pixels.dtype}")
     return np.asarray(pixels)
+
+
+def _as_other_formats(pixels: np.ndarray, header: ImageFile.ImageFile) -> np.ndarray:
+    """Undo what OpenCV does to TIFF files alone.
+
+    It lays the transparent pixels of 8-bit files that declare an alpha channel on black itself, and takes 16-bit files
+    that store white as zero, as scanned radiographs often do, for their negatives.
+    """
+    if pixels.dtype == np.uint8 and pixels.ndim == 3 and _tag(header, _EXTRA_SAMPLES_TAG):
+        return pixels[:, :, :3]
+    if pixels.dtype == np.uint16 and pixels.ndim == 2 and _tag(header, _PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
+        return np.iinfo(np.uint16).max - pixels
+    return pixels
+
+
+def _tag(header: ImageFile.ImageFile, tag: int) -> object:
+    return getattr(header, "tag_v2", {}).get(tag)
 
 
 def _to_grey(pixels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.data.find import Photograph
-from pipeline.data.manifest import ManifestRow, write_manifest
+from pipeline.data.manifest import MANIFEST_NAME, ManifestRow, write_manifest
 from pipeline.data.parallel import map_threads
 from pipeline.data.read import decode_grey
 from pipeline.errors import DataError, UnreadableImageError
@@ -70,8 +70,11 @@ def resize_photographs(
     DataError
         If no photograph can be read, or (with ``on_error="fail"``) any cannot: all such are named.
     """
+    class_names = {photograph.class_name for photograph in photographs}
+    if MANIFEST_NAME in class_names:
+        raise DataError(f"{shown(source)}: wanted another name for the class {MANIFEST_NAME}: the manifest has it")
     with new_folder(target) as folder:
-        for name in {photograph.class_name for photograph in photographs}:
+        for name in class_names:
             (folder / name).mkdir()
         resize = partial(_resize_one, source=source, folder=folder, size=params.size)
         rows = list(map_threads(resize, photographs, progress="resize"))
@@ -122,8 +125,11 @@ def _check_problems(source: Path, rows: list[ManifestRow], params: ResizeParams)
     problems = [f"{shown(row.path)}: {row.problem}" for row in rows if row.problem]
     if not problems:
         return
-    if len(problems) == len(rows):
-        raise DataError("\n  ".join([f"{shown(source)}: none of the {len(rows)} photographs can be read:", *problems]))
+    lost = sorted({row.class_name for row in rows} - {row.class_name for row in rows if not row.problem})
+    if lost:
+        # Also with `skip`: a class that silently disappears would make another problem of this one.
+        head = f"{shown(source)}: no photograph can be read of {', '.join(map(shown, lost))}:"
+        raise DataError("\n  ".join([head, *problems]))
     if params.on_error == "fail":
         head = f"{shown(source)}: {len(problems)} of {len(rows)} photographs cannot be read (resize.on_error: fail):"
         raise DataError("\n  ".join([head, *problems]))

@@ -1,6 +1,10 @@
 """The `evaluate` section of `params.yaml`."""
 
-from pydantic import BaseModel, ConfigDict, Field
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from pipeline.training.device import DeviceName
 
 
 class EvaluateParams(BaseModel):
@@ -10,4 +14,12 @@ class EvaluateParams(BaseModel):
 
     seed: int = Field(ge=0)  # of the draws behind the intervals
     gallery_images: int = Field(ge=1, le=100)  # the most photographs that one contact sheet shows
-    registered_model: str = Field(min_length=1)  # name in MLflow's registry
+    registered_model: str  # name in MLflow's registry
+    device: DeviceName
+
+    @field_validator("registered_model")
+    @classmethod
+    def _name_that_mlflow_takes(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w .-]+", name):
+            raise ValueError(f"wanted letters, digits, spaces and _ . - alone, found {name!r}")
+        return name

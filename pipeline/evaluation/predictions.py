@@ -6,6 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.packed import PackedSet
+from pipeline.errors import ModelError
+from pipeline.text import shown
+from pipeline.training.predict import class_probabilities, predict_logits
+from pipeline.training.weights import TrainedModel
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
@@ -45,3 +51,25 @@ class Predictions:
         """float64 (N,): the probability of the predicted class, 1/K to 1."""
         highest: FloatArray = self.probabilities.max(axis=1)
         return highest
+
+
+def predict_part(trained: TrainedModel, packed: PackedSet, rows: IntArray) -> Predictions:
+    """Let a net answer for `rows` of a packed set.
+
+    Raises
+    ------
+    ModelError
+        If the net was trained for other classes.
+    """
+    if trained.card.class_names != packed.class_names:
+        raise ModelError(
+            f"wanted a net for the classes {shown(', '.join(packed.class_names))}, "
+            f"found one for {shown(', '.join(trained.card.class_names))}"
+        )
+    return Predictions(
+        class_names=packed.class_names,
+        y_true=packed.labels[rows],
+        probabilities=class_probabilities(predict_logits(trained, packed.images, rows)).astype(np.float64),
+        paths=[packed.index[row].path for row in rows],
+        rows=rows,
+    )

@@ -1,13 +1,25 @@
 """Where the net runs, and in which precision."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import AfterValidator
 
 from pipeline.errors import ModelError
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise ValueError(f"wanted auto, cpu, cuda or cuda:N, found {name!r}")
+    return name
+
+
+DeviceName = Annotated[str, AfterValidator(_check_name)]
+"""A device as parameters name it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,9 @@ class Compute:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
 
-def choose_compute(device: str = "auto", precision: Literal["auto", "fp32", "bf16"] = "auto") -> Compute:
+def choose_compute(
+    device: str = "auto", precision: Literal["auto", "fp32", "bf16"] = "auto", key: str = "train.device"
+) -> Compute:
     """Return what `device` ("auto", "cpu", "cuda", "cuda:N") and `precision` mean on this machine.
 
     "auto" is the first CUDA device where there is one, and bf16 where the hardware computes in it.
@@ -30,9 +44,9 @@ def choose_compute(device: str = "auto", precision: Literal["auto", "fp32", "bf1
     Raises
     ------
     ModelError
-        If the device is not there.
+        If the device is not there; the text names the parameter `key`.
     """
-    chosen = _device(device)
+    chosen = _device(device, key)
     if precision == "auto":
         precision = "bf16" if _computes_in_bf16(chosen) else "fp32"
     return Compute(chosen, precision)
@@ -49,7 +63,7 @@ def cpu_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, key: str) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         name = "cuda" if count else "cpu"
@@ -57,10 +71,10 @@ def _device(name: str) -> torch.device:
     if device.type != "cuda":
         return device
     if not count:
-        raise ModelError(f"train.device: wanted {name}, found no CUDA device")
+        raise ModelError(f"{key}: wanted {name}, found no CUDA device")
     index = device.index or 0
     if index >= count:
-        raise ModelError(f"train.device: wanted {name}, found cuda:0 to cuda:{count - 1}")
+        raise ModelError(f"{key}: wanted {name}, found cuda:0 to cuda:{count - 1}")
     return torch.device("cuda", index)
 
 

@@ -71,6 +71,15 @@ def _record(row: dict[str, str]) -> EpochRecord:
     )
 
 
+def epoch_line(record: EpochRecord, epochs: int) -> str:
+    """Return an epoch in one line for a terminal, of `epochs` in all."""
+    return (
+        f"epoch {record.epoch:>3}/{epochs}  lr {record.lr:.2e} {record.lr_reason:<8}  "
+        f"loss {record.train_loss:.4f}  val loss {record.val_loss:.4f}  val macro F1 {record.val_macro_f1:.3f}  "
+        f"{record.images_per_second:.0f} images/s"
+    )
+
+
 def epoch_metrics(record: EpochRecord) -> dict[str, float]:
     """Return what a tracker is told of an epoch, by the names under which it is compared."""
     per_class = {f"val/f1/{name}": score for name, score in record.val_f1.items()}

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +119,7 @@ class Trainer:
         """
         while self._epoch < self._params.epochs:
             self._epoch += 1
-            with cpu_threads(self._params.threads):
+            with cpu_threads(self._params.threads), _memory_errors_explained():
                 record = self._run_epoch()
             self._plateau = self._schedule.observe(record.epoch, record.val_loss, self._plateau)
             if self._best is None or _rank(record) > _rank(self._best[0]):
@@ -238,6 +239,17 @@ class Trainer:
         )
 
 
+@contextmanager
+def _memory_errors_explained() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise PipelineError(
+            "train: wanted more memory than the device has; a train.micro_batch_size of 8, say, needs less and keeps "
+            f"the batch as it is ({str(error).splitlines()[0]})"
+        ) from None
+
+
 def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams) -> None:
     for part, rows in (("training", train_rows), ("validation", val_rows)):
         if len(rows) == 0:
@@ -252,8 +264,9 @@ def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: Trai
 
 def _check_pieces(net: nn.Module, count: int, params: TrainParams) -> None:
     """Refuse batch norm over a single image: it has no spread to divide by."""
-    batch = min(len(rows) for rows in evenly(np.arange(count), _batch_size(params, count)))
-    piece = min(len(rows) for rows in evenly(np.arange(batch), params.micro_batch_size or batch))
+    batches = {len(rows) for rows in evenly(np.arange(count), _batch_size(params, count))}
+    batch = min(batches)
+    piece = min(len(rows) for size in batches for rows in evenly(np.arange(size), params.micro_batch_size or size))
     if piece < 2 and any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
         key = "batch_size" if batch < 2 else "micro_batch_size"
         raise ParameterError(f"train.{key}: wanted 2 or more images at once for {params.model}'s batch norm, found 1")

@@ -26,6 +26,17 @@ _RENAMED = {
     r"\.mlp\.linear_2\.": ".mlp.3.",
 }
 _POSITIONS = "encoder.pos_embedding"
+# What PyTorch raises on files that hold no tensors.
+_UNREADABLE = (
+    SafetensorError,
+    UnpicklingError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    TypeError,
+)
 
 
 def known_models() -> list[str]:
@@ -140,11 +151,16 @@ def read_state(path: Path) -> State:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: wanted a state dict, found {_first_line(error)}") from None
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    except _UNREADABLE as error:
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        raise ModelError(f"{path}: wanted a state dict, found what is none ({reason})") from None
+    if not isinstance(state, Mapping) or not all(map(_is_entry, state.items())):
         raise ModelError(f"{path}: wanted a state dict (names of tensors), found {type(state).__name__}")
     return {_current_name(key): value for key, value in state.items() if not key.startswith(_AUXILIARY)}
+
+
+def _is_entry(item: tuple[object, object]) -> bool:
+    return isinstance(item[0], str) and isinstance(item[1], Tensor)
 
 
 def _current_name(key: str) -> str:
@@ -188,7 +204,10 @@ def _adapted(model: nn.Module, state: State) -> State:
         state[f"{name}.weight"] = _summed(kernel)
     if _POSITIONS in state and state[_POSITIONS].ndim == 3:
         interpolate = torchvision.models.vision_transformer.interpolate_embeddings
-        state = interpolate(model.image_size, stem.kernel_size[0], state)
+        try:
+            state = interpolate(model.image_size, stem.kernel_size[0], state)
+        except ValueError as error:
+            raise ModelError(f"train.weights: wanted a square table {_POSITIONS}, found {_first_line(error)}") from None
     return state
 
 

@@ -17,6 +17,12 @@ def predict_logits(
     return net_logits(trained.net, images, rows, trained.card.preprocessing, batch_size)
 
 
+def class_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax of logits (N, K) along the classes."""
+    probabilities: NDArray[np.float32] = torch.from_numpy(logits).softmax(dim=1).numpy()
+    return probabilities
+
+
 @torch.inference_mode()
 def net_logits(
     net: nn.Module, images: Images, rows: Rows, preprocessing: Preprocessing, batch_size: int

@@ -1,11 +1,11 @@
 """The `train` section of `params.yaml`: how the net is made and trained. What each key does stands there."""
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.training.augmentation import AugmentParams
+from pipeline.training.device import DeviceName
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,16 +43,14 @@ class TrainParams(BaseModel):
 
     augment: AugmentParams
 
-    device: str
+    device: DeviceName
     precision: Literal["auto", "fp32", "bf16"]
     threads: Count | None
 
-    @field_validator("device")
-    @classmethod
-    def _known_device(cls, device: str) -> str:
-        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-            raise ValueError(f"wanted auto, cpu, cuda or cuda:N, found {device!r}")
-        return device
+    @property
+    def title(self) -> str:
+        """What tells a training from others at a glance."""
+        return f"{self.model} {self.resolution}px {self.optimizer} lr {self.lr:g}"
 
     @model_validator(mode="after")
     def _steps_are_read(self) -> Self:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pipeline.training.recipe import TrainParams
 
+_LEAST_FACTOR = 1e-12  # a rate that underflows to 0 trains nothing and says so nowhere
+
 Reason = Literal["start", "warm-up", "schedule", "step", "plateau", ""]
 
 
@@ -61,7 +63,8 @@ class Schedule:
         stale_epochs = state.stale_epochs + 1
         if stale_epochs < params.plateau_patience:
             return replace(state, stale_epochs=stale_epochs, turned_down=False)
-        return replace(state, stale_epochs=0, factor=state.factor * params.plateau_factor, turned_down=True)
+        factor = max(state.factor * params.plateau_factor, _LEAST_FACTOR)
+        return replace(state, stale_epochs=0, factor=factor, turned_down=True)
 
     def _factor(self, epoch: int, state: PlateauState) -> float:
         params = self._params

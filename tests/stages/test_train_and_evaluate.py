@@ -170,6 +170,18 @@ def test_interrupt_ends_the_run_as_killed_and_leaves_nothing(place):
     assert run.info.status == "KILLED"
 
 
+def test_interrupt_while_slow_packages_load(place):
+    command = [sys.executable, "-X", "importtime", ROOT / "src" / "train.py", *TRAIN[1:]]
+    with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.endswith(" numpy\n"):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 1
+    assert lines[-1] == "error: interrupted; nothing half-written is left behind\n", lines[-5:]
+
+
 def test_original_recipe_is_expressed_in_parameters(place):
     """Whole set as one batch, plain SGD at 0.001, raw grey levels, the rate moved by hand (on a smaller net)."""
     change(

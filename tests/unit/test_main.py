@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from closure import ROOT
 from conftest import assert_one_line_error, environment
 
-from pipeline.data.adopt import home_of
+from pipeline.data.adopt import home_of, plain_name
 from pipeline.data.find import find_photographs
 from pipeline.data.public_sets import ELPV_CLASSES, import_elpv
 from pipeline.errors import DataError
@@ -60,14 +61,34 @@ def test_summary_before_the_first_run(tmp_path):
 )
 def test_home_of_a_folder(tmp_path, monkeypatch, folder, home):
     monkeypatch.chdir(tmp_path)
-    assert home_of(Path(folder), Path("data/raw")) == Path(home)
+    assert home_of(Path(folder), Path("data/raw"), []) == Path(home)
 
 
-@pytest.mark.parametrize("folder", [".", 'quo"te', "$HOME", "back`tick", "new\nline"])
+@pytest.mark.parametrize("folder", ['quo"te', "$HOME", "back`tick", "new\nline", "-dash"])
 def test_home_that_no_command_can_name(tmp_path, monkeypatch, folder):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="plain name"):
-        home_of(Path(folder), Path("data/raw"))
+        home_of(Path(folder), Path("data/raw"), [])
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        (".", "holds this project"),
+        ("..", "holds this project"),
+        ("data", "stages write"),
+        ("data/resized/crack", "stages write"),
+    ],
+)
+def test_home_that_is_not_ones_own(tmp_path, monkeypatch, folder, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=words):
+        home_of(Path(folder), Path("data/raw"), [Path("data/resized"), Path("models")])
+
+
+@pytest.mark.parametrize("name", ["x$(touch PWNED)", "../../stolen", 'a"b', "", "...", "x" * 250, "ü b"])
+def test_names_become_plain(name):
+    assert re.fullmatch(r"\w[\w.-]{0,99}", plain_name(name))
 
 
 def test_import_of_a_package_that_is_not_there(monkeypatch, tmp_path):

@@ -66,6 +66,7 @@ def test_good_section(tmp_path):
         ("share: 0.5", "share: 1.5", "x.part.share: wanted a number >= 0 and <= 1, found 1.5"),
         ("share: 0.5", "shares: 0.5", "x.part.shares: wanted no such key (perhaps `share`?), found it set to 0.5"),
         ("{10: 0.1}", "{10: high}", "x.steps.10: wanted a number, found 'high'"),
+        ("{10: 0.1}", "{ten: 0.1}", "x.steps: wanted other keys, found 'ten'"),
         ("part: {share: 0.5}", "part: 7", "x.part: wanted a mapping, found 7"),
         ("x:", "y:", "params.yaml: x: wanted a section of this name, found y"),
         ("epochs: 3", "epochs: [3", "params.yaml: wanted YAML, found line"),
@@ -116,6 +117,18 @@ def test_replace_value_changes_that_value_alone(tmp_path_factory, value):
         (old, new) for old, new in zip(before.split("\n"), file.read_text().split("\n"), strict=True) if old != new
     ]
     assert all(old.startswith("  folder: old/place") and new.endswith("   # why") for old, new in changed)
+
+
+@pytest.mark.parametrize("text", ["a:\n  b:\nc: 1\n", "a:\n  b: |\n    text\nc: 1\n", "a:\nc: 1\n", "a: 3\n"])
+def test_replace_value_that_cannot_be_replaced_in_its_place(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    try:
+        replace_value("a", "b", "new", file)
+    except ParameterError:
+        assert file.read_text() == text
+    else:
+        assert read_params(file) == {"a": {"b": "new"}, "c": 1}
 
 
 def test_replace_value_of_a_missing_key(tmp_path):

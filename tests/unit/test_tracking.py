@@ -38,7 +38,7 @@ def test_flatten():
 
 
 def test_default_store_is_in_the_main_checkout(store, monkeypatch):
-    assert tracking_uri() == f"sqlite:///{store}/mlflow.db"
+    assert tracking_uri() == "sqlite:///mlflow.db"
     monkeypatch.setenv("DVC_ROOT", "/elsewhere/main")
     assert tracking_uri() == "sqlite:////elsewhere/main/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")

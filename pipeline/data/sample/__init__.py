@@ -4,15 +4,13 @@ It lets anyone run the pipeline within minutes. The pictures are drawn, not take
 says nothing about real welds. One seed gives the same bytes on the same machine and library versions.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from tqdm import tqdm
 
+from pipeline.data.parallel import map_threads
 from pipeline.data.sample.camera import Exposure, GreyImage, View, draw_exposure, draw_view, take_photograph
 from pipeline.data.sample.defects import CONDITIONS
 from pipeline.data.sample.fields import random_stream
@@ -47,7 +45,7 @@ class SampleParams(BaseModel):
         """Refuse a condition that has no marker: it would otherwise be drawn as a sound bead."""
         unknown = sorted(set(counts) - set(CONDITIONS))
         if unknown:
-            raise ValueError(f"unknown conditions {unknown}; known are {list(CONDITIONS)}")
+            raise ValueError(f"wanted conditions of {', '.join(CONDITIONS)}, found {', '.join(unknown)}")
         return counts
 
 
@@ -95,10 +93,7 @@ def _write_photograph(path: Path, image: GreyImage) -> None:
 
 
 def draw_sample_set(folder: Path, params: SampleParams) -> dict[str, int]:
-    """Draw the set into `folder`, which is empty or does not exist yet; returns the photographs written by condition.
-
-    OpenCV gets one thread while the pool is at work: its own threads would only compete with it.
-    """
+    """Draw the set into `folder`, which is empty or not there yet; return the number of each condition."""
     for condition in params.counts:
         (folder / condition).mkdir(parents=True, exist_ok=True)
     wanted = [(condition, i) for condition, count in params.counts.items() for i in range(1, count + 1)]
@@ -108,12 +103,6 @@ def draw_sample_set(folder: Path, params: SampleParams) -> dict[str, int]:
         path = folder / condition / photograph_name(condition, index, params.seed)
         _write_photograph(path, draw_photograph(condition, index, params.seed))
 
-    threads_before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for _ in tqdm(pool.map(draw_one, wanted), total=len(wanted), desc="sample set", disable=None):
-                pass
-    finally:
-        cv2.setNumThreads(threads_before)
+    for _ in map_threads(draw_one, wanted, progress="sample"):
+        pass
     return dict(params.counts)

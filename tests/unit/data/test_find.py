@@ -109,6 +109,19 @@ def test_links_inside_the_folder_and_into_the_cache_of_dvc_are_files(tmp_path):
     assert find_photographs(data).counts() == {"a": 2, "b": 2}
 
 
+def test_carriage_return_is_refused_by_name(tmp_path):
+    touch(tmp_path, "a/x\ry.png", "b/1.png")
+    with pytest.raises(DataError, match=r"a/x\\ry\.png: wanted a name without a carriage return"):
+        find_photographs(tmp_path)
+
+
+def test_empty_folders_and_hidden_links_are_reported(tmp_path):
+    touch(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "a" / ".link").symlink_to("/etc")
+    assert find_photographs(tmp_path).ignored == (("a/.link", "hidden"), ("c", "an empty folder"))
+
+
 def test_special_file_is_refused(tmp_path):
     data = touch(tmp_path / "data", "a/1.png", "b/1.png")
     os.mkfifo(data / "a" / "pipe.png")

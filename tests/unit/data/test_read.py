@@ -99,6 +99,31 @@ def test_white_is_zero_tiff():
     assert_close(decode_grey(data), upright_grey(data))
 
 
+def test_white_is_zero_tiff_of_sixteen_bits():
+    image = COLOUR[:, :, 0].astype(np.uint16) * 257
+    data = bytearray(pil_bytes(Image.fromarray(image), "TIFF"))
+    # Pillow writes no such file; the entry's value is changed in place: tag 262, type 3 (short), count 1.
+    entry = data.index(bytes([0x06, 0x01, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00]))
+    data[entry + 8] = 0
+    assert_close(decode_grey(bytes(data)), 255 - COLOUR[:, :, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_half_transparent_white_is_half_grey(ending, dtype):
+    full = np.iinfo(dtype).max
+    image = np.full((16, 16, 4), full, dtype)
+    image[:, :, 3] = full // 2
+    assert np.abs(decode_grey(encode(image, ending)).astype(int) - 127).max() <= 1
+    if dtype == np.uint8:
+        declared = pil_bytes(Image.fromarray(image), "PNG" if ending == ".png" else "TIFF")
+        assert np.abs(decode_grey(declared).astype(int) - 127).max() <= 1
+
+
+def test_bytes_after_the_end_of_a_png_do_no_harm():
+    assert_close(decode_grey(encode(COLOUR[:, :, 0]) + b"x" * 1000), COLOUR[:, :, 0])
+
+
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tif", ".webp"])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9, 0.99])
 def test_cut_short(ending, share, capfd):

@@ -113,9 +113,22 @@ def test_unreadable_photographs_can_be_skipped_and_stand_in_the_manifest(photogr
     assert len([path for path in files_below(tmp_path / "out") if path.endswith(".png")]) == 13
 
 
+def test_a_class_never_disappears_unseen(photographs, tmp_path):
+    for path in (photographs / "pore").iterdir():
+        path.write_bytes(b"no")
+    with pytest.raises(DataError, match="no photograph can be read of pore"):
+        resize(photographs, tmp_path / "out", on_error="skip")
+
+
+def test_class_with_the_manifest_s_name(photographs, tmp_path):
+    (photographs / "pore").rename(photographs / "manifest.csv")
+    with pytest.raises(DataError, match=r"wanted another name for the class manifest\.csv"):
+        resize(photographs, tmp_path / "out")
+
+
 def test_nothing_readable_is_an_error_also_when_skipping(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "in" / name).mkdir(parents=True)
         (tmp_path / "in" / name / "x.png").write_bytes(b"no")
-    with pytest.raises(DataError, match="none of the 2 photographs can be read"):
+    with pytest.raises(DataError, match="no photograph can be read of a, b"):
         resize(tmp_path / "in", tmp_path / "out", on_error="skip")

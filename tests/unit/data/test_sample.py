@@ -68,15 +68,9 @@ def test_photograph_does_not_depend_on_the_other_classes(small_set: Path, tmp_pa
 def test_bytes_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     params = SampleParams(seed=5, counts={"spatter": 4})
     for threads in (1, 4):
-        monkeypatch.setattr("pipeline.data.sample.os.cpu_count", lambda threads=threads: threads)
+        monkeypatch.setattr("pipeline.data.parallel.available_cores", lambda threads=threads: threads)
         draw_sample_set(tmp_path / str(threads), params)
     assert digests(tmp_path / "1") == digests(tmp_path / "4")
-
-
-def test_opencv_threads_are_given_back(tmp_path: Path) -> None:
-    before = cv2.getNumThreads()
-    draw_sample_set(tmp_path, SampleParams(seed=0, counts={"sound_bead": 1}))
-    assert cv2.getNumThreads() == before
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)

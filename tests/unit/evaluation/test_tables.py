@@ -79,9 +79,19 @@ def test_shortened_names_stay_different():
     assert len(set(shorten_apart(hard, 18))) == 12
 
 
-@pytest.mark.parametrize("change", [{"seed": -1}, {"gallery_images": 0}, {"gallery_images": 1.0}, {"typo": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": -1},
+        {"gallery_images": 0},
+        {"gallery_images": 1.0},
+        {"typo": 1},
+        {"device": "gpu"},
+        {"registered_model": "a/b"},
+    ],
+)
 def test_params_refuse(change):
-    good = {"seed": 0, "gallery_images": 24, "registered_model": "weldproof"}
+    good = {"seed": 0, "gallery_images": 24, "registered_model": "weldproof", "device": "auto"}
     EvaluateParams.model_validate(good)
     with pytest.raises(ValidationError):
         EvaluateParams.model_validate(good | change)
