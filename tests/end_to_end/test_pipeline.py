@@ -105,8 +105,8 @@ def test_run_has_pictures_tables_and_a_registered_model(client, tracked):
     assert "reports/metrics.json" in reports
     training = {file.path for file in client.list_artifacts(run_id, "training")}
     assert training == {"training/history.csv", "training/lr_history.csv"}
-    (version,) = client.search_model_versions("name = 'weldproof'")
-    assert version.run_id == run_id
+    (version,) = client.search_model_versions(f"name = 'weldproof' and run_id = '{run_id}'")
+    assert version.version == 1
 
 
 def test_served_model_answers_as_evaluate_did(project, client):

@@ -96,12 +96,16 @@ def test_run_that_the_store_does_not_have_is_mirrored_from_the_files(trained):
     for name in ("mlflow.db", "mlartifacts"):
         path = trained.folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    trained.dvc("repro", "--force", "--single-item", "evaluate")
     from checkout import client_of
 
+    for _ in range(2):
+        trained.dvc("repro", "--force", "--single-item", "evaluate")
     client = client_of(trained)
     (run,) = runs_of(client)
     assert run.data.tags["trained_as"]
+    assert "train.lr" in run.data.params
+    assert len(run.inputs.dataset_inputs) == 1
+    assert len(client.search_model_versions("name = 'weldproof'")) == 1
     assert [metric.step for metric in client.get_metric_history(run.info.run_id, "val/loss")] == [1, 2]
     assert "test/macro_f1" in run.data.metrics
 
@@ -115,7 +119,7 @@ def test_evaluating_again_logs_nothing_twice(trained):
     for name in ("test/macro_f1", "val/loss", "lr"):
         points = client.get_metric_history(run_id, name)
         assert len({point.step for point in points}) == len(points), name
-    assert len(client.search_model_versions("name = 'weldproof'")) == 1
+    assert len(client.search_model_versions(f"name = 'weldproof' and run_id = '{run_id}'")) == 1
 
 
 def test_server_that_is_down_is_told_within_seconds(trained):
