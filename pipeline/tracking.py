@@ -146,11 +146,11 @@ class TrackedRun:
                 if epoch not in known:
                     self.log_metrics(metrics, step=epoch)
 
-    def update_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log those metrics whose last value in the run is another, so that the same result is not logged twice."""
+    def update_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log final results at step 0, which the UI compares as bars; none that the run has already."""
         with self._talk("read metrics"):
             known = self.client.get_run(self.run_id).data.metrics
-            self.log_metrics({k: v for k, v in metrics.items() if known.get(metric_name(k)) != float(v)}, step)
+            self.log_metrics({k: v for k, v in metrics.items() if known.get(metric_name(k)) != float(v)}, step=0)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log parameters, flattened with dots; those that the run has are left as they are."""
@@ -250,6 +250,8 @@ def new_run(name: str, strict: bool = True) -> TrackedRun:
     """Start a run in the project's experiment. Raises TrackingError if the store cannot be reached."""
     with _mlflow_errors("start a run"):
         client = _connect()
+        experiment_name = os.environ.get("DVC_EXP_NAME")
+        name = f"{experiment_name}: {name}" if experiment_name else name
         run = client.create_run(_experiment_id(client), run_name=name, tags=_git_and_dvc_tags())
     return TrackedRun(client, run.info.run_id, strict)
 

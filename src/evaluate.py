@@ -50,7 +50,7 @@ def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
     tracked.log_params({"train": trained.card.params})
     tracked.log_data(data.folder, packed / "images.npy", assignment)
     tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
-    tracked.update_metrics(result_metrics("test", test), step=trained.card.epoch)
+    tracked.update_metrics(result_metrics("test", test))
     tracked.log_result(score_table(test, markdown=True), models, reports, params.model_dump())
     tracked.register(models, params.registered_model)
     logging.info("\n%s\n", score_table(test))
