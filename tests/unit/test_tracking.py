@@ -96,7 +96,9 @@ def test_mirror_sends_only_what_is_missing(store):
     assert [(metric.step, metric.value) for metric in history] == [(1, 3.0), (2, 2.0)]
 
 
-@pytest.mark.parametrize("address", ["./mlruns", "sqlite:///file/mlflow.db", "ftp://x", "http://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "address", ["./mlruns", "sqlite:///file/mlflow.db", "ftp://x", "http://127.0.0.1:9", "postgresql://127.0.0.1/x"]
+)
 def test_store_that_cannot_be_reached(store, monkeypatch, address):
     (store / "file").write_text("not a folder")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)

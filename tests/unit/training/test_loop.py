@@ -112,6 +112,32 @@ def augmented():
     }
 
 
+@pytest.mark.parametrize(
+    ("rows", "sizes", "key"),
+    [
+        (5, {"batch_size": 3, "micro_batch_size": 2}, "micro_batch_size"),  # 3 + 2, and 3 is 2 + 1
+        (5, {"batch_size": 1}, "batch_size"),
+        (4, {"batch_size": 4, "micro_batch_size": 1}, "micro_batch_size"),
+    ],
+)
+def test_batch_norm_over_one_image_is_refused_before_training(make_packed, recipe, rows, sizes, key):
+    params = recipe(model="shufflenet_v2_x0_5", **sizes)
+    with pytest.raises(ParameterError, match=rf"train\.{key}: wanted 2 or more images at once"):
+        Trainer(make_packed(LABELS), np.arange(rows), VAL, params, CPU)
+
+
+def test_memory_that_does_not_suffice_is_explained(make_packed, recipe, monkeypatch):
+    trainer = Trainer(make_packed(LABELS), TRAIN, VAL, recipe(), CPU)
+
+    def exhaust(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nlong explanation")
+
+    monkeypatch.setattr(trainer, "_train_one_batch", exhaust)
+    with pytest.raises(PipelineError, match=r"train\.micro_batch_size of 8") as caught:
+        next(trainer.epochs())
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("changes", [{"balance": "class_weights"}, {"label_smoothing": 0.2}, {"batch_size": 10}])
 def test_a_batch_in_pieces_has_the_gradient_of_the_batch_run_whole(make_packed, recipe, monkeypatch, changes):
     # Without batch norm, which looks at a piece at a time, and without dropout, which draws anew for each.

@@ -171,6 +171,7 @@ def test_a_vision_transformer_for_another_resolution(tmp_path):
             r"wanted the tensors of resnet18 alone, found layer9.weight too",
         ),
         (lambda state: {"epoch": 3, "model": state}, r"wanted a state dict \(names of tensors\), found dict"),
+        (lambda state: dict(enumerate(state.values())), r"wanted a state dict \(names of tensors\), found dict"),
         (lambda state: list(state.values()), r"wanted a state dict \(names of tensors\), found list"),
     ],
 )

@@ -55,6 +55,13 @@ def test_plateau_turns_down_after_patience_and_counts_anew(recipe):
     assert [rate.reason for rate in found] == ["start", "", "", "plateau", "", "", "plateau", ""]
 
 
+def test_plateau_never_turns_the_rate_down_to_nothing(recipe):
+    schedule, state = Schedule(recipe(schedule="plateau", plateau_patience=1, lr=1.0)), PlateauState()
+    for epoch in range(1, 1000):
+        assert schedule.rate(epoch, state).lr > 0
+        state = schedule.observe(epoch, 1.0, state)
+
+
 def test_plateau_does_not_judge_the_warm_up(recipe):
     params = recipe(schedule="plateau", plateau_patience=1, warmup_epochs=3, lr=1.0)
     assert [rate.factor for rate in rates(params, 5, [1.0, 2, 2, 0.5, 0.4])] == pytest.approx([0.25, 0.5, 0.75, 1, 1])
