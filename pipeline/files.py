@@ -1,13 +1,17 @@
 """Writing that leaves nothing half-written: everything is made beside its place and moved there whole."""
 
 import csv
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DataError
+
+STATE_FOLDER = Path(".weldproof")
+"""In the project's folder: what stages keep for themselves between runs. No output; may be deleted at any time."""
 
 
 def _beside(path: Path) -> Path:
@@ -71,16 +75,37 @@ def new_files(folder: Path) -> Iterator[Path]:
         _remove(partial)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` whole or not at all; parents are made."""
+def remove_others(folder: Path, wanted: Collection[str]) -> None:
+    """Remove what is below `folder` but for the `wanted` files (paths with forward slashes), and empty folders."""
+    for current, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            path = Path(current, name)
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path.relative_to(folder).as_posix() not in wanted:
+                path.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield a place for a file that takes the place of `path` when the block ends well; parents are made."""
     partial = _beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _named(path):
-            partial.write_bytes(data)
+            yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all; parents are made."""
+    with replaced(path) as partial:
+        partial.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -90,16 +115,10 @@ def write_text(path: Path, text: str) -> None:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a comma-separated table with a header line, Unix line ends and UTF-8, whole or not at all."""
-    partial = _beside(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _named(path), partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(rows)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data.resize import read_square
+from pipeline.data.squares import read_square
 from pipeline.errors import DataError, UnreadableImageError
 from pipeline.training.predict import class_probabilities, predict_logits
 from pipeline.training.weights import TrainedModel, load

@@ -1,7 +1,8 @@
 """What every script in `src/` shares: paths from the command line in, one clear line and exit code 1 for a mistake.
 
-A script's main function takes one `pathlib.Path` an argument and documents them in its docstring, which is also what
-``--help`` prints. A script that imports slow packages imports this module first: Ctrl-C is one line from then on.
+A script's main function takes one `pathlib.Path` an argument, and documents them in its docstring, which is also what
+``--help`` prints. A keyword-only argument becomes a switch: ``*, verify: bool`` is ``--verify``.
+A script that imports slow packages imports this module first: Ctrl-C is one line from then on.
 """
 
 import argparse
@@ -16,7 +17,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+from filelock import FileLock, Timeout
+
 from pipeline.errors import PipelineError
+from pipeline.files import STATE_FOLDER
 
 INTERRUPTED = "interrupted; nothing half-written is left behind"
 
@@ -34,11 +38,14 @@ sys.excepthook = _interrupted_while_importing
 
 
 def run(main: Callable[..., None]) -> NoReturn:
-    """Call `main` with the paths of the command line and exit: 0, or 1 with an ``error:`` line and nothing else."""
+    """Call `main` with the paths and switches of the command line and exit: 0, or 1 with an ``error:`` line."""
     _forget_the_scripts_folder()
     parser = argparse.ArgumentParser(description=inspect.getdoc(main), formatter_class=argparse.RawTextHelpFormatter)
-    for name in inspect.signature(main).parameters:
-        parser.add_argument(name, type=Path)
+    for name, parameter in inspect.signature(main).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            parser.add_argument(f"--{name}", action="store_true")
+        else:
+            parser.add_argument(name, type=Path)
     arguments = vars(parser.parse_args())
     with errors_as_lines():
         main(**arguments)
@@ -58,6 +65,26 @@ def errors_as_lines() -> Iterator[None]:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
     except KeyboardInterrupt:
         _fail(INTERRUPTED)
+
+
+@contextmanager
+def only_one(stage: str) -> Iterator[None]:
+    """Let one process at a time into the block; others wait, and say so.
+
+    DVC keeps two `dvc repro` apart. But where it was killed, the stage that it had started works on, and the next
+    `dvc repro` starts another. The system releases the lock of a process that ends, however it ends.
+    """
+    STATE_FOLDER.mkdir(exist_ok=True)
+    lock = FileLock(STATE_FOLDER / f"{stage}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logging.warning("%s: another %s is at work in this folder; waiting for it to end", stage, stage)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _fail(message: str) -> NoReturn:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.data.assignment import read_assignment
 from pipeline.data.find import DataParams
 from pipeline.data.packed import open_packed
-from pipeline.data.split import read_assignment
 from pipeline.evaluation.params import EvaluateParams
 from pipeline.evaluation.predictions import predict_part
 from pipeline.evaluation.report import result_metrics, write_pictures, write_tables
@@ -35,9 +35,10 @@ def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
     params = load_section("evaluate", EvaluateParams)
     data = load_section("data", DataParams)
     packed_set = open_packed(packed)
-    parts = read_assignment(assignment, packed_set.index)
+    table = read_assignment(assignment, packed_set)
     trained = load(models, choose_compute(params.device, key="evaluate.device").device)
-    predictions = {part: predict_part(trained, packed_set, getattr(parts, part)) for part in ("test", "val")}
+    learnt, parts = table.apply(packed_set), table.parts()
+    predictions = {part: predict_part(trained, learnt, getattr(parts, part)) for part in ("test", "val")}
     results = {
         part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
         for part, p in predictions.items()

@@ -3,17 +3,19 @@
 import logging
 from pathlib import Path
 
-from pipeline.data.packed import pack
-from pipeline.stage import run
+from pipeline.data.pack import pack
+from pipeline.stage import only_one, run
 
 
-def main(resized: Path, packed: Path) -> None:
+def main(resized: Path, packed: Path, *, verify: bool) -> None:
     """Pack the squares that `resize` made into images.npy, with labels.npy, index.csv and classes.json.
 
-    resized  the squares and their manifest.csv
-    packed   where the four files go; what stands there is replaced
+    resized   the contact sheets and their manifest.csv
+    packed    where the four files go; rows that are good there already are copied
+    --verify  trust nothing by its size and time: check every row that is copied
     """
-    packed_set = pack(resized, packed)
+    with only_one("pack_npy"):
+        packed_set = pack(resized, packed, verify)
     logging.info("pack_npy: %s uint8, %d classes", packed_set.images.shape, len(packed_set.class_names))
 
 

@@ -4,28 +4,39 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+from pipeline.data.assignment import PARTS
+from pipeline.data.classes import ClassParams
 from pipeline.data.packed import read_index
-from pipeline.data.split import PARTS, SplitParams, assign_parts, label_conflicts, write_assignment
+from pipeline.data.split import SplitParams, read_former, split_index, write_split
+from pipeline.data.ties import read_ties
 from pipeline.params import load_section
-from pipeline.stage import run
+from pipeline.stage import only_one, run
 from pipeline.text import shown
 
 
-def main(index: Path, assignment: Path) -> None:
-    """Say of every picture whether it is for training, validation or test: stratified, duplicates on one side.
+def main(index: Path, ties: Path, split: Path) -> None:
+    """Say of every picture whether it is for training, validation or test, and in which fold it is.
 
-    index       the packed set's index.csv
-    assignment  where the table goes
+    index  the packed set's index.csv
+    ties   what belongs together, ties.csv
+    split  where assignment.csv and shares.json go; the assignment that stands there is added to, and moves nobody
     """
-    params = load_section("split", SplitParams)
-    rows = read_index(index)
-    parts = assign_parts(rows, params)
-    write_assignment(assignment, rows, parts)
-    for paths in label_conflicts(rows):
-        logging.warning("split: one picture under several labels: %s", ", ".join(map(shown, paths)))
-    by_class = Counter((row.class_name, part) for row, part in zip(rows, parts, strict=True))
-    for name in sorted({row.class_name for row in rows}):
-        logging.info("split: %s: %s", shown(name), ", ".join(f"{by_class[name, part]} {part}" for part in PARTS))
+    params, classes = load_section("split", SplitParams), load_section("classes", ClassParams)
+    with only_one("split"):
+        former = read_former(split)
+        result = split_index(read_index(index), read_ties(ties), former, params, classes)
+        write_split(split, result, params)
+    for warning in result.warnings:
+        logging.warning("split: %s", warning)
+    by_class = Counter((row.class_name, row.part) for row in result.rows)
+    groups = {(row.class_name, row.group) for row in result.rows}
+    for name in sorted({row.class_name for row in result.rows} - {""}):
+        counts = ", ".join(f"{by_class[name, part]} {part}" for part in PARTS)
+        logging.info("split: %s: %s; %d groups", shown(name), counts, sum(key[0] == name for key in groups))
+    if former.rows:
+        new = Counter(row.part for row in result.new)
+        parts = ", ".join(f"{new[part]} {part}" for part in PARTS)
+        logging.info("split: %d new photographs: %s", len(result.new), parts)
 
 
 if __name__ == "__main__":

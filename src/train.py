@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from pipeline.data.assignment import read_assignment
 from pipeline.data.find import DataParams
 from pipeline.data.packed import open_packed
-from pipeline.data.split import read_assignment
 from pipeline.files import new_folder, write_text
 from pipeline.params import load_section, read_params
 from pipeline.tracking import training_run
@@ -20,7 +20,7 @@ from pipeline.training.loop import EpochRecord, Trainer
 from pipeline.training.recipe import TrainParams
 from pipeline.training.weights import save
 
-TRACKED_SECTIONS = ("data", "resize", "split", "train")
+TRACKED_SECTIONS = ("data", "resize", "group", "classes", "split", "train")
 
 
 def main(packed: Path, assignment: Path, models: Path) -> None:
@@ -32,7 +32,8 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
     """
     params, data, sections = load_section("train", TrainParams), load_section("data", DataParams), read_params()
     packed_set = open_packed(packed)
-    parts = read_assignment(assignment, packed_set.index)
+    table = read_assignment(assignment, packed_set)
+    packed_set, parts = table.apply(packed_set), table.parts()
     compute = choose_compute(params.device, params.precision)
     trainer = Trainer(packed_set, parts.train, parts.val, params, compute)
     logging.info(

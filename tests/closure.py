@@ -1,6 +1,7 @@
 """Which files of this project a script imports, found without running anything."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,12 +29,17 @@ def project_files(module: str) -> Iterator[Path]:
 
 
 def import_closure(script: Path) -> set[str]:
-    """Return `script` and every project file that it imports, directly or not, as paths below the root."""
+    """Return `script` and every project file that it uses, directly or not, as paths below the root.
+
+    Imported modules, and the templates that they name and that stand beside them.
+    """
     seen: set[Path] = set()
     pending = [script]
     while pending:
         file = pending.pop()
         if file not in seen:
             seen.add(file)
-            pending += [found for module in imported_modules(file) for found in project_files(module)]
+            if file.suffix == ".py":
+                pending += [found for module in imported_modules(file) for found in project_files(module)]
+                pending += [file.with_name(name) for name in re.findall(r'"([\w.]+\.j2)"', file.read_text("utf-8"))]
     return {file.relative_to(ROOT).as_posix() for file in seen}

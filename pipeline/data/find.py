@@ -2,11 +2,11 @@
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,8 +27,7 @@ class DataParams(BaseModel):
     folder: str
 
 
-@dataclass(frozen=True, order=True)
-class Photograph:
+class Photograph(NamedTuple):
     """One source file: its class (the first folder) and its path below the data folder, with forward slashes."""
 
     class_name: str
@@ -67,9 +66,9 @@ def find_photographs(folder: Path) -> Listing:
     for path in _walk(folder, folder.resolve(), refused):
         reason = _why_ignored(path)
         if reason:
-            ignored.append((str(path), reason))
+            ignored.append((path, reason))
         else:
-            photographs.append(Photograph(class_name=path.parts[0], path=str(path)))
+            photographs.append(Photograph(class_name=path.partition("/")[0], path=path))
     if refused:
         raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *sorted(refused)]))
     ignored += _empty_folders(folder, [*(one.path for one in photographs), *(path for path, _ in ignored)])
@@ -93,7 +92,7 @@ def _check_classes(folder: Path, listing: Listing) -> None:
 
 
 def _empty_folders(folder: Path, found: Iterable[str]) -> list[tuple[str, str]]:
-    used = {PurePosixPath(path).parts[0] for path in found}
+    used = {path.partition("/")[0] for path in found}
     names = (path.name for path in folder.iterdir() if path.is_dir())
     return [(name, "an empty folder") for name in names if name not in used]
 
@@ -105,31 +104,35 @@ def _ignored_words(listing: Listing) -> str:
     return f"; {len(listing.ignored)} other files, such as {shown(path)} ({reason})"
 
 
-def _why_ignored(path: PurePosixPath) -> str | None:
-    if any(part.startswith(".") for part in path.parts):
+def _why_ignored(path: str) -> str | None:
+    if path.startswith(".") or "/." in path:
         return "hidden"
-    if len(path.parts) == 1:
+    if "/" not in path:
         return "not in a class folder"
-    if path.suffix.lower() not in IMAGE_ENDINGS:
-        return f"ending {path.suffix!r}" if path.suffix else "no ending"
+    # Not pathlib, here and below: with many thousands of files it would be most of the time.
+    ending = os.path.splitext(path)[1]  # noqa: PTH122
+    if ending.lower() not in IMAGE_ENDINGS:
+        return f"ending {ending!r}" if ending else "no ending"
     return None
 
 
-def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[PurePosixPath]:
+def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[str]:
     """Yield every file's path below `folder`; names that cannot be used are appended to `refused`.
 
     Hidden folders are not entered: they are yielded as one hidden path.
     """
-    pending = [folder]
+    pending = [(str(folder), "")]
     while pending:
-        with os.scandir(pending.pop()) as entries:
+        current, prefix = pending.pop()
+        with os.scandir(current) as entries:
             for entry in entries:
-                path = PurePosixPath(Path(entry.path).relative_to(folder).as_posix())
-                problem = None if entry.name.startswith(".") else _why_refused(entry, root)
+                path = f"{prefix}{entry.name}"
+                hidden = entry.name.startswith(".")
+                problem = None if hidden else _why_refused(entry, root)
                 if problem:
                     refused.append(f"{shown(path)}: {problem}")
-                elif entry.is_dir() and not entry.name.startswith("."):
-                    pending.append(Path(entry.path))
+                elif not hidden and entry.is_dir():
+                    pending.append((entry.path, f"{path}/"))
                 else:
                     yield path
 
@@ -143,8 +146,7 @@ def _why_refused(entry: os.DirEntry[str], root: Path) -> str | None:
         return "wanted a name without a carriage return"
     if entry.is_symlink():
         return _why_link_refused(Path(entry.path), root)
-    mode = entry.stat(follow_symlinks=False).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if not entry.is_file() and not entry.is_dir():
         return "wanted a file or a folder, found a special file"
     return None
 

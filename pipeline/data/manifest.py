@@ -1,16 +1,20 @@
-"""The table that `resize` leaves beside its pictures: one row a photograph, also for those that were left out."""
+"""What `resize` leaves beside its pictures: `manifest.csv`, a row a photograph, and `made.json`, how it was made."""
 
+import hashlib
+import json
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
-from pipeline.files import read_csv, write_csv
+from pipeline.errors import DataError
+from pipeline.files import read_csv, write_csv, write_text
+from pipeline.text import shown
 
 MANIFEST_NAME = "manifest.csv"
+MADE_NAME = "made.json"
 
 
-@dataclass(frozen=True)
-class ManifestRow:
+class ManifestRow(NamedTuple):
     """One photograph.
 
     Attributes
@@ -18,29 +22,55 @@ class ManifestRow:
     path : below the data folder, forward slashes; its first folder is the class
     class_name : that first folder
     sha256 : of the source file's bytes, 64 hexadecimal digits; empty if it could not be read
+    format : BMP, JPEG, PNG, TIFF or WEBP; empty if it could not be decoded
     size_bytes : of the source file
     height, width : in pixels, upright, before scaling; 0 if it could not be decoded
-    output : the grey square below the resized folder, forward slashes; empty if left out
+    sheet : the contact sheet below the resized folder that shows it, forward slashes; empty if left out
+    tile : its place on the sheet, from 0, line by line; -1 if left out
+    pixels : SHA-256 of the square's bytes, row by row, 64 hexadecimal digits; empty if left out
     problem : why it was left out; empty if it was not
     """
 
     path: str
     class_name: str
     sha256: str
+    format: str
     size_bytes: int
     height: int
     width: int
-    output: str
+    sheet: str
+    tile: int
+    pixels: str
     problem: str
 
 
-_COLUMNS = [field.name for field in fields(ManifestRow)]
+class Made(NamedTuple):
+    """What the squares were made with: the version of the code, and their side in pixels."""
+
+    code: str
+    size: int
 
 
-def write_manifest(folder: Path, rows: Iterable[ManifestRow]) -> None:
-    """Write `rows`, sorted by class, then path, to ``folder/manifest.csv``."""
+def write_manifest(folder: Path, rows: Iterable[ManifestRow], made: Made) -> None:
+    """Write `rows`, sorted by class, then path, to ``folder/manifest.csv``, and then ``folder/made.json``.
+
+    The second file holds the checksum of the first, so a pair that does not belong together is known by it.
+    """
     ordered = sorted(rows, key=lambda row: (row.class_name, row.path))
-    write_csv(folder / MANIFEST_NAME, _COLUMNS, (astuple(row) for row in ordered))
+    write_csv(folder / MANIFEST_NAME, ManifestRow._fields, ordered)
+    checksum = hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
+    write_text(folder / MADE_NAME, json.dumps(made._asdict() | {"manifest": checksum}, indent=2) + "\n")
+
+
+def read_made(folder: Path) -> Made | None:
+    """Return what the squares in `folder` were made with; None if the manifest is not as `write_manifest` left it."""
+    try:
+        note = json.loads((folder / MADE_NAME).read_bytes())
+        made = Made(note["code"], note["size"])
+        checksum = hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return made if note == made._asdict() | {"manifest": checksum} else None
 
 
 def read_manifest(folder: Path) -> list[ManifestRow]:
@@ -49,18 +79,27 @@ def read_manifest(folder: Path) -> list[ManifestRow]:
     Raises
     ------
     DataError
-        If it is missing or has other columns.
+        If it is missing, or not as `write_manifest` left it.
     """
-    return [
-        ManifestRow(
-            path=row["path"],
-            class_name=row["class_name"],
-            sha256=row["sha256"],
-            size_bytes=int(row["size_bytes"]),
-            height=int(row["height"]),
-            width=int(row["width"]),
-            output=row["output"],
-            problem=row["problem"],
+    rows = read_csv(folder / MANIFEST_NAME, ManifestRow._fields)
+    if read_made(folder) is None:
+        raise DataError(
+            f"{shown(folder / MANIFEST_NAME)}: wanted it as `resize` left it, found it changed; run resize again"
         )
-        for row in read_csv(folder / MANIFEST_NAME, _COLUMNS)
-    ]
+    return [_row(row) for row in rows]
+
+
+def _row(row: dict[str, str]) -> ManifestRow:
+    return ManifestRow(
+        path=row["path"],
+        class_name=row["class_name"],
+        sha256=row["sha256"],
+        format=row["format"],
+        size_bytes=int(row["size_bytes"]),
+        height=int(row["height"]),
+        width=int(row["width"]),
+        sheet=row["sheet"],
+        tile=int(row["tile"]),
+        pixels=row["pixels"],
+        problem=row["problem"],
+    )

@@ -1,38 +1,51 @@
-"""The packed set: every picture in one array, in the order of the classes and paths. Written once, memory-mapped after.
+"""The packed set: every picture in one array, in the order of the classes and paths; opened by memory-mapping.
 
 ========================  =======================================================================================
 ``images.npy``            uint8 (N, H, W), C order, grey levels 0 to 255
 ``labels.npy``            int64 (N,), the number of the row's class, 0 to K - 1
-``index.csv``             row, path, class_name, sha256: row -> source file; sorted by class, then path
+``index.csv``             row -> source file (see `IndexRow`); sorted by class, then path
 ``classes.json``          the K class names, sorted
 ========================  =======================================================================================
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from pipeline.data.manifest import ManifestRow, read_manifest
-from pipeline.data.parallel import map_threads
 from pipeline.errors import DataError
-from pipeline.files import new_folder, read_csv, write_csv, write_text
+from pipeline.files import read_csv
 from pipeline.text import shown
-
-INDEX_COLUMNS = ("row", "path", "class_name", "sha256")
 
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One row of ``index.csv``: the source file of a row of the array."""
+    """One row of ``index.csv``: the source file of a row of the array.
+
+    Attributes
+    ----------
+    path : below the data folder, forward slashes; its first folder is the class
+    class_name : that first folder
+    sha256 : of the source file's bytes, 64 hexadecimal digits
+    pixels : SHA-256 of the row's bytes in the array, 64 hexadecimal digits: equal where the stored pictures are
+    format : of the source file: BMP, JPEG, PNG, TIFF or WEBP
+    size_bytes : of the source file
+    height, width : of the photograph in pixels, upright, before scaling
+    """
 
     path: str
     class_name: str
     sha256: str
+    pixels: str
+    format: str
+    size_bytes: int
+    height: int
+    width: int
+
+
+INDEX_COLUMNS = ("row", *(field.name for field in fields(IndexRow)))
 
 
 @dataclass(frozen=True)
@@ -52,73 +65,22 @@ class PackedSet:
     class_names: tuple[str, ...]
     index: tuple[IndexRow, ...]
 
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Source path of each row."""
-        return tuple(row.path for row in self.index)
-
-
-def pack(resized: Path, target: Path) -> PackedSet:
-    """Pack the pictures that a manifest in `resized` lists into `target`; memory stays flat in their number.
-
-    Raises
-    ------
-    DataError
-        If the manifest is missing, lists fewer than two classes, or a picture is missing or of another size.
-    """
-    rows = [row for row in read_manifest(resized) if not row.problem]
-    class_names = sorted({row.class_name for row in rows})
-    if len(class_names) < 2:
-        raise DataError(
-            f"{shown(resized)}: wanted readable photographs of two classes or more, found {len(class_names)}"
-        )
-    with new_folder(target) as folder:
-        _write_images(folder / "images.npy", resized, rows)
-        np.save(folder / "labels.npy", np.array([class_names.index(row.class_name) for row in rows], np.int64))
-        lines = ((number, row.path, row.class_name, row.sha256) for number, row in enumerate(rows))
-        write_csv(folder / "index.csv", INDEX_COLUMNS, lines)
-        write_text(folder / "classes.json", json.dumps(class_names, ensure_ascii=False, indent=2) + "\n")
-    return open_packed(target)
-
-
-def _write_images(path: Path, resized: Path, rows: Sequence[ManifestRow]) -> None:
-    """Write the array as a header and then row after row.
-
-    A memory map would be as flat, but a full disk kills its writer (SIGBUS) where a plain write raises OSError.
-    """
-    height, width = _read_grey_png(resized / rows[0].output).shape
-
-    def read(row: ManifestRow) -> bytes:
-        image = _read_grey_png(resized / row.output)
-        if image.shape != (height, width):
-            raise DataError(
-                f"{shown(resized / row.output)}: wanted {width}x{height} like the first picture, "
-                f"found {image.shape[1]}x{image.shape[0]}"
-            )
-        return image.tobytes()
-
-    with path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), height, width)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for image in map_threads(read, rows, progress="pack_npy"):
-            file.write(image)
-
-
-def _read_grey_png(path: Path) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except FileNotFoundError:
-        raise DataError(f"{shown(path)}: wanted the picture that the manifest lists, found nothing") from None
-    except cv2.error:
-        image = None
-    if image is None or image.ndim != 2 or image.dtype != np.uint8:
-        raise DataError(f"{shown(path)}: wanted an 8-bit grey PNG made by `resize`, found something else")
-    return np.asarray(image)
-
 
 def read_index(path: Path) -> tuple[IndexRow, ...]:
     """Read ``index.csv``. Raises DataError if it is missing or not sorted by class, then path."""
-    rows = tuple(IndexRow(row["path"], row["class_name"], row["sha256"]) for row in read_csv(path, INDEX_COLUMNS))
+    rows = tuple(
+        IndexRow(
+            path=row["path"],
+            class_name=row["class_name"],
+            sha256=row["sha256"],
+            pixels=row["pixels"],
+            format=row["format"],
+            size_bytes=int(row["size_bytes"]),
+            height=int(row["height"]),
+            width=int(row["width"]),
+        )
+        for row in read_csv(path, INDEX_COLUMNS)
+    )
     if any((a.class_name, a.path) >= (b.class_name, b.path) for a, b in pairwise(rows)):
         raise DataError(f"{shown(path)}: wanted rows sorted by class, then path, each path once; found another order")
     return rows

@@ -13,26 +13,40 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_threads(function: Callable[[Item], Result], items: Sequence[Item], progress: str) -> Iterator[Result]:
+def map_threads(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    progress: str,
+    images: Callable[[Item], int] = lambda _: 1,
+) -> Iterator[Result]:
     """Yield `function` of each item, in order, computed on as many threads as there are cores to use.
 
     Threads, not processes: OpenCV leaves the interpreter's lock while it decodes, scales and encodes. They run only a
     few items ahead of the caller, so that memory stays flat. The first exception ends it all: what has not begun is not
-    done. A bar labelled `progress` is drawn on a terminal.
+    done. A bar labelled `progress` is drawn on a terminal; it counts the `images` of each item.
     """
     # Two layers of threads would fight for the same cores.
     cv2.setNumThreads(1)
     threads = available_cores()
     executor = ThreadPoolExecutor(max_workers=threads)
-    pending: deque[Future[Result]] = deque()
+    pending: deque[tuple[Item, Future[Result]]] = deque()
+    bar = tqdm(total=sum(map(images, items)), desc=progress, unit="image", disable=None)
+
+    def first() -> Result:
+        item, future = pending.popleft()
+        result = future.result()
+        bar.update(images(item))
+        return result
+
     try:
-        for item in tqdm(items, desc=progress, unit="image", disable=None):
-            pending.append(executor.submit(function, item))
+        for item in items:
+            pending.append((item, executor.submit(function, item)))
             if len(pending) > 8 * threads:
-                yield pending.popleft().result()
+                yield first()
         while pending:
-            yield pending.popleft().result()
+            yield first()
     finally:
+        bar.close()
         executor.shutdown(wait=True, cancel_futures=True)
 
 

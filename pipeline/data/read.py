@@ -41,6 +41,11 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode_grey(data: bytes) -> np.ndarray:
+    """Decode the bytes of an image file to grey, upright: uint8 (H, W). See `decode`."""
+    return decode(data)[0]
+
+
+def decode(data: bytes) -> tuple[np.ndarray, str]:
     """Decode the bytes of a BMP, JPEG, PNG, TIFF or WebP file to grey, upright.
 
     Colour becomes luma (ITU-R BT.601). 16-bit values are scaled by 255/65535, not cut. Palettes are resolved,
@@ -48,8 +53,8 @@ def decode_grey(data: bytes) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        uint8 (H, W), C order.
+    grey : uint8 (H, W), C order.
+    kind : "BMP", "JPEG", "PNG", "TIFF" or "WEBP".
 
     Raises
     ------
@@ -68,7 +73,7 @@ def decode_grey(data: bytes) -> np.ndarray:
     if header.format == "TIFF":
         pixels = _as_other_formats(pixels, header)
     grey = _to_eight_bits(_to_grey(pixels))
-    return np.ascontiguousarray(_upright(grey, header))
+    return np.ascontiguousarray(_upright(grey, header)), "JPEG" if jpeg else str(header.format)
 
 
 def _read_header(data: bytes) -> ImageFile.ImageFile:

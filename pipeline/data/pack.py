@@ -1,0 +1,167 @@
+"""Grey squares on contact sheets -> one array.
+
+Rows that the former array has already are copied from it, the others are cut from their sheets. What comes out is the
+same, byte for byte, as if all were cut: every row is checked by the hash of its pixels, which the manifest gives.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import fields
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from pipeline.data import sheets
+from pipeline.data.fingerprints import Fingerprints
+from pipeline.data.manifest import ManifestRow, read_made, read_manifest
+from pipeline.data.packed import INDEX_COLUMNS, IndexRow, PackedSet, open_packed, read_index
+from pipeline.data.parallel import map_threads
+from pipeline.errors import DataError
+from pipeline.files import new_files, write_csv, write_text
+from pipeline.text import shown
+
+_IMAGES, _INDEX = "images.npy", "index.csv"
+_INDEX_FIELDS = [field.name for field in fields(IndexRow)]
+
+
+def pack(resized: Path, target: Path, verify: bool = False) -> PackedSet:
+    """Pack the squares that the manifest in `resized` lists into `target`; memory stays flat in their number.
+
+    Parameters
+    ----------
+    verify : hash every row that is copied from the former array, also where that looks untouched
+
+    Raises
+    ------
+    DataError
+        If the manifest is missing, lists fewer than two classes, or a sheet is missing or not what it was.
+    """
+    rows = [row for row in read_manifest(resized) if not row.problem]
+    made = read_made(resized)
+    assert made is not None
+    class_names = sorted({row.class_name for row in rows})
+    if len(class_names) < 2:
+        raise DataError(
+            f"{shown(resized)}: wanted readable photographs of two classes or more, found {len(class_names)}"
+        )
+    fingerprints = Fingerprints("pack_npy", verify)
+    with new_files(target) as folder, _Former(target, made.size, fingerprints) as former:
+        _write_images(folder / _IMAGES, resized, rows, made.size, former)
+        places = {name: place for place, name in enumerate(class_names)}
+        np.save(folder / "labels.npy", np.array([places[row.class_name] for row in rows], np.int64))
+        lines = ((number, *(getattr(row, name) for name in _INDEX_FIELDS)) for number, row in enumerate(rows))
+        write_csv(folder / _INDEX, INDEX_COLUMNS, lines)
+        write_text(folder / "classes.json", json.dumps(class_names, ensure_ascii=False, indent=2) + "\n")
+    fingerprints.note_written(str(target / _IMAGES), _checksum(target / _INDEX))
+    fingerprints.save()
+    return open_packed(target)
+
+
+class _Former:
+    """The rows of the array that stands there already, by the hash of their pixels."""
+
+    def __init__(self, folder: Path, size: int, fingerprints: Fingerprints) -> None:
+        self._size = size
+        self._file: int | None = None
+        self._places: dict[str, int] = {}
+        self._untouched = False
+        self._closing = ExitStack()
+        try:
+            array = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
+            index = read_index(folder / _INDEX)
+            if array.dtype != np.uint8 or array.shape[1:] != (size, size):
+                return
+            self._start = array.offset
+            # Read, not mapped: a file that is cut short meanwhile would kill the reader of a map.
+            self._file = os.open(folder / _IMAGES, os.O_RDONLY)
+            self._closing.callback(os.close, self._file)
+            self._untouched = fingerprints.known(str(folder / _IMAGES)) == _checksum(folder / _INDEX)
+        except (OSError, ValueError, EOFError, DataError):
+            return
+        self._places = {row.pixels: place for place, row in enumerate(index)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def square(self, pixels: str) -> bytes | None:
+        """Return the row whose pixels have this SHA-256, or None if there is none, or it is damaged."""
+        return self.squares([pixels])
+
+    def squares(self, pixels: Sequence[str]) -> bytes | None:
+        """Return the rows with these pixels in one piece, or None unless they stand together, all of them intact."""
+        first = self._places.get(pixels[0])
+        if first is None or [self._places.get(each) for each in pixels] != [*range(first, first + len(pixels))]:
+            return None
+        assert self._file is not None
+        length = self._size**2
+        data = os.pread(self._file, len(pixels) * length, self._start + first * length)
+        return data if len(data) == len(pixels) * length and self._is_intact(data, pixels) else None
+
+    def _is_intact(self, data: bytes, pixels: Sequence[str]) -> bool:
+        if self._untouched:
+            return True
+        view, length = memoryview(data), self._size**2
+        starts = range(0, len(data), length)
+        return all(
+            hashlib.sha256(view[start : start + length]).hexdigest() == each
+            for start, each in zip(starts, pixels, strict=True)
+        )
+
+
+def _write_images(path: Path, resized: Path, rows: Sequence[ManifestRow], size: int, former: _Former) -> None:
+    """Write the array as a header and then row after row.
+
+    A memory map would be as flat, but a full disk kills its writer (SIGBUS) where a plain write raises OSError.
+    """
+    pieces = [tuple(piece) for _, piece in groupby(rows, key=lambda row: row.sheet)]
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), size, size)}
+        np.lib.format.write_array_header_1_0(file, header)
+        read = partial(_read_piece, resized=resized, size=size, former=former)
+        for data in map_threads(read, pieces, "pack_npy", images=len):
+            file.write(data)
+
+
+def _read_piece(rows: Sequence[ManifestRow], resized: Path, size: int, former: _Former) -> bytes:
+    """Return the squares of consecutive photographs of one sheet, one after the other."""
+    together = former.squares([row.pixels for row in rows])
+    if together is not None:
+        return together
+    squares = [former.square(row.pixels) for row in rows]
+    if None in squares:
+        sheet = _read_sheet(resized / rows[0].sheet)
+        squares = [square or _cut(resized, sheet, row, size) for row, square in zip(rows, squares, strict=True)]
+    return b"".join(square for square in squares if square)
+
+
+def _read_sheet(path: Path) -> np.ndarray:
+    try:
+        sheet = sheets.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{shown(path)}: wanted the sheet that the manifest lists, found nothing") from None
+    if sheet is None:
+        raise DataError(f"{shown(path)}: wanted a sheet made by `resize`, found something else; run resize again")
+    return sheet
+
+
+def _cut(resized: Path, sheet: np.ndarray, row: ManifestRow, size: int) -> bytes:
+    data = sheets.cut(sheet, size, row.tile).tobytes()
+    if hashlib.sha256(data).hexdigest() != row.pixels:
+        raise DataError(
+            f"{shown(resized / row.sheet)}: wanted the picture of {shown(row.path)} as square {row.tile}, "
+            "found another; run resize again"
+        )
+    return data
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
