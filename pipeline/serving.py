@@ -15,15 +15,16 @@ import pandas as pd
 
 from pipeline.data.squares import read_square
 from pipeline.errors import DataError, UnreadableImageError
-from pipeline.training.predict import class_probabilities, predict_logits
-from pipeline.training.weights import TrainedModel, load
+from pipeline.training.predict import mean_probabilities
+from pipeline.training.weights import TrainedModel, load_final
 
 
 class ImageClassifier:
-    """A trained net from image files to classes and probabilities."""
+    """A trained net, or an ensemble whose members' probabilities are averaged: image files to classes."""
 
-    def __init__(self, trained: TrainedModel) -> None:
-        self._trained = trained
+    def __init__(self, *members: TrainedModel) -> None:
+        self._members = members
+        self._card = members[0].card
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Classify image files, each given as its bytes or as their base64 text.
@@ -47,7 +48,7 @@ class ImageClassifier:
             If a file cannot be decoded; the text says which, counted from 0, and why.
         """
         images = [self._read(number, entry) for number, entry in enumerate(_entries(model_input))]
-        class_names = self._trained.card.class_names
+        class_names = self._card.class_names
         probabilities = self.probabilities(np.stack(images)) if images else np.empty((0, len(class_names)), np.float32)
         table = pd.DataFrame(probabilities, columns=[f"probability of {name}" for name in class_names], dtype=float)
         best = probabilities.argmax(axis=1)
@@ -57,18 +58,18 @@ class ImageClassifier:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 (N, K) for stored squares, uint8 (N, H, W)."""
-        return class_probabilities(predict_logits(self._trained, images))
+        return mean_probabilities(self._members, images)
 
     def _read(self, number: int, entry: object) -> np.ndarray:
         try:
-            return read_square(_file_bytes(entry), self._trained.card.stored_size[0])
+            return read_square(_file_bytes(entry), self._card.stored_size[0])
         except UnreadableImageError as error:
             raise DataError(f"image {number}: {error}") from None
 
 
 def _load_pyfunc(data_path: str) -> ImageClassifier:
     """Load the folder that `train` wrote; MLflow calls this by its name."""
-    return ImageClassifier(load(Path(data_path)))
+    return ImageClassifier(*load_final(Path(data_path)))
 
 
 def _entries(model_input: Any) -> Iterable[object]:

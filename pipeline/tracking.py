@@ -229,15 +229,20 @@ class TrackedRun:
 
 
 @contextmanager
-def training_run(name: str) -> Iterator[TrackedRun]:
+def training_run(name: str, parent: str | None = None, again: str | None = None) -> Iterator[TrackedRun]:
     """Start a run that ends with the block: finished, failed, or killed by Ctrl-C.
+
+    Parameters
+    ----------
+    parent : id of the run that this one is a part of
+    again : id of a run that was broken off and goes on; a new one is started where the store does not have it
 
     Raises
     ------
     TrackingError
         If the store cannot be reached.
     """
-    run = new_run(name, strict=False)
+    run = (_reopened(again) if again else None) or new_run(name, strict=False, parent=parent)
     try:
         yield run
     except BaseException as error:
@@ -246,13 +251,24 @@ def training_run(name: str) -> Iterator[TrackedRun]:
     run.end("FINISHED")
 
 
-def new_run(name: str, strict: bool = True) -> TrackedRun:
+def _reopened(run_id: str) -> TrackedRun | None:
+    with _mlflow_errors("look for a run"):
+        client = _connect()
+    try:
+        client.update_run(run_id, status="RUNNING")
+    except MlflowException:
+        return None
+    return TrackedRun(client, run_id, strict=False)
+
+
+def new_run(name: str, strict: bool = True, parent: str | None = None) -> TrackedRun:
     """Start a run in the project's experiment. Raises TrackingError if the store cannot be reached."""
     with _mlflow_errors("start a run"):
         client = _connect()
         experiment_name = os.environ.get("DVC_EXP_NAME")
-        name = f"{experiment_name}: {name}" if experiment_name else name
-        run = client.create_run(_experiment_id(client), run_name=name, tags=_git_and_dvc_tags())
+        name = f"{experiment_name}: {name}" if experiment_name and not parent else name
+        tags = _git_and_dvc_tags() | ({"mlflow.parentRunId": parent} if parent else {})
+        run = client.create_run(_experiment_id(client), run_name=name, tags=tags)
     return TrackedRun(client, run.info.run_id, strict)
 
 

@@ -12,7 +12,7 @@ from pipeline.data.assignment import read_assignment
 from pipeline.data.find import DataParams
 from pipeline.data.packed import open_packed
 from pipeline.evaluation.params import EvaluateParams
-from pipeline.evaluation.predictions import predict_part
+from pipeline.evaluation.predictions import predict_parts
 from pipeline.evaluation.report import result_metrics, write_pictures, write_tables
 from pipeline.evaluation.result import evaluate_part
 from pipeline.evaluation.tables import score_table
@@ -21,7 +21,7 @@ from pipeline.params import load_section
 from pipeline.tracking import run_of_training
 from pipeline.training.device import choose_compute
 from pipeline.training.history import epoch_metrics, read_history
-from pipeline.training.weights import load
+from pipeline.training.weights import load_final
 
 
 def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
@@ -36,19 +36,18 @@ def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
     data = load_section("data", DataParams)
     packed_set = open_packed(packed)
     table = read_assignment(assignment, packed_set)
-    trained = load(models, choose_compute(params.device, key="evaluate.device").device)
-    learnt, parts = table.apply(packed_set), table.parts()
-    predictions = {part: predict_part(trained, learnt, getattr(parts, part)) for part in ("test", "val")}
+    device = choose_compute(params.device, key="evaluate.device").device
+    predictions = predict_parts(models, packed_set, table, device)
     results = {
         part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
         for part, p in predictions.items()
     }
     test = results["test"]
     with new_files(reports) as folder:
-        write_tables(folder, results, predictions["test"])
+        write_tables(folder, results, predictions["test"], table.num_folds)
         write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
     tracked = run_of_training(json.loads((models / "run.json").read_text())["run_id"])
-    tracked.log_params({"train": trained.card.params})
+    tracked.log_params({"train": load_final(models)[0].card.params})
     tracked.log_data(data.folder, packed / "images.npy", assignment)
     tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
     tracked.update_metrics(result_metrics("test", test))

@@ -1,9 +1,9 @@
-"""Packed set and split -> a trained net."""
+"""Packed set and split -> a trained net, or one a fold."""
 
-from pipeline.stage import run  # isort: split
+from pipeline.stage import only_one, run  # isort: split
 
-import json
 import logging
+from functools import partial
 from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -11,48 +11,57 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from pipeline.data.assignment import read_assignment
 from pipeline.data.find import DataParams
 from pipeline.data.packed import open_packed
-from pipeline.files import new_folder, write_text
+from pipeline.files import new_folder
 from pipeline.params import load_section, read_params
-from pipeline.tracking import training_run
+from pipeline.tracking import TrackedRun, training_run
 from pipeline.training.device import choose_compute
-from pipeline.training.history import epoch_line, epoch_metrics, write_history
-from pipeline.training.loop import EpochRecord, Trainer
+from pipeline.training.folds import KeptFolds
+from pipeline.training.history import epoch_line, epoch_metrics, finish
+from pipeline.training.loop import Trainer
 from pipeline.training.recipe import TrainParams
-from pipeline.training.weights import save
 
 TRACKED_SECTIONS = ("data", "resize", "group", "classes", "split", "train")
 
 
 def main(packed: Path, assignment: Path, models: Path) -> None:
-    """Train a net, keep its best epoch by the macro F1 on val, and track all of it in MLflow.
+    """Train a net, keep its best epoch by the macro F1 on val, and track all of it in MLflow; with folds, one a fold.
 
     packed      the packed set
-    assignment  which picture is for training and which for validation
-    models      where model.safetensors, model.json, history.csv, lr_history.csv and run.json go
+    assignment  which picture is for training and which for validation, and as what it is learnt
+    models      where model.safetensors, model.json, history.csv, lr_history.csv, run.json and folds/<fold>/ go
     """
     params, data, sections = load_section("train", TrainParams), load_section("data", DataParams), read_params()
     packed_set = open_packed(packed)
     table = read_assignment(assignment, packed_set)
-    packed_set, parts = table.apply(packed_set), table.parts()
     compute = choose_compute(params.device, params.precision)
-    trainer = Trainer(packed_set, parts.train, parts.val, params, compute)
-    logging.info(
-        "train: %s, %d pictures, on %s in %s", params.title, len(parts.train), compute.device, compute.precision
-    )
-    records: list[EpochRecord] = []
-    with training_run(params.title) as tracked, new_folder(models) as folder, logging_redirect_tqdm():
+    new_trainer = partial(Trainer, table.apply(packed_set), params=params, compute=compute)
+    kept = KeptFolds(params, (packed / "images.npy", assignment), table)
+    # Made first: a mistake in the recipe is told before there is a run.
+    final = new_trainer(*kept.final_rows()) if kept.final_rows() else None
+    logging.info("train: %s, on %s in %s", kept.title, compute.device, compute.precision)
+    with only_one("train"), training_run(kept.title, again=kept.run_id) as tracked, logging_redirect_tqdm():
         tracked.log_params({name: sections[name] for name in TRACKED_SECTIONS if name in sections})
         tracked.set_tags({"device": compute.device, "precision": compute.precision})
         tracked.log_data(data.folder, packed / "images.npy", assignment)
-        for record in trainer.epochs():
-            records.append(record)
-            logging.info("train: %s", epoch_line(record, params.epochs))
-            tracked.log_metrics(epoch_metrics(record), step=record.epoch)
-        save(folder, trainer.best)
-        write_history(folder, records)
-        write_text(folder / "run.json", json.dumps({"run_id": tracked.run_id}) + "\n")
-    best = trainer.best.card
-    logging.info("train: kept epoch %d, macro F1 on val %.3f", best.epoch, best.val_scores["macro_f1"])
+        kept.note_run(tracked.run_id)
+        for fold, rows in kept.missing():
+            with kept.failures(fold), training_run(f"fold {fold}", tracked.run_id) as child, kept.place(fold) as place:
+                train(new_trainer(rows.train, rows.val), place, child)
+        kept.raise_failures()
+        with new_folder(models) as folder:
+            if final:
+                train(final, folder, tracked)
+            for epoch, metrics in kept.finish(folder, tracked.run_id):
+                tracked.log_metrics(metrics, step=epoch)
+    kept.remove()
+
+
+def train(trainer: Trainer, folder: Path, tracked: TrackedRun) -> None:
+    """Run a training to its end and leave it in `folder`."""
+    for record in trainer.epochs():
+        logging.info("train: %s", epoch_line(record, trainer.params.epochs))
+        tracked.log_metrics(epoch_metrics(record), step=record.epoch)
+    finish(folder, trainer.best, trainer.records, tracked.run_id)
 
 
 if __name__ == "__main__":

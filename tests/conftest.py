@@ -26,7 +26,7 @@ def encode(image, ending=".png"):
 
 
 def make_set(folder, counts):
-    """Write `counts[name]` photographs of each class; a class has its own mean grey, so that a net can tell."""
+    """Write `counts[name]` different photographs of each class, which has its own mean grey, so that a net can tell."""
     seed = 0
     for number, (name, count) in enumerate(counts.items()):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -79,6 +79,23 @@ def run_stage(stage, *arguments, folder, timeout=300, **changes):
     return subprocess.run(
         command, cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=timeout, check=False
     )
+
+
+def run_data_stages(folder, source="in", last="split"):
+    """Run resize to `last` in `folder`, below which the outputs go; return what the last one said."""
+    (folder / "groups.csv").write_text("path,group\n")
+    for stage, *arguments in (
+        ("resize", source, "resized"),
+        ("pack_npy", "resized", "packed"),
+        ("group", "packed", "groups.csv", "grouped"),
+        ("split", "packed/index.csv", "grouped/ties.csv", "split"),
+    ):
+        done = run_stage(stage, *arguments, folder=folder)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.splitlines()[-1].startswith(f"{stage}: ")
+        if stage == last:
+            return done
+    raise AssertionError(f"no stage {last}")
 
 
 def assert_one_line_error(done, *words):

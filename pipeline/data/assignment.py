@@ -17,6 +17,8 @@ PARTS = ("train", "val", "test")
 
 Rows = NDArray[np.int64]
 
+NO_ROWS: Rows = np.empty(0, np.int64)
+
 
 class AssignmentRow(NamedTuple):
     """One photograph of the packed set.

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import fields
 from functools import partial
 from itertools import groupby
@@ -127,8 +127,8 @@ def _write_images(path: Path, resized: Path, rows: Sequence[ManifestRow], size: 
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), size, size)}
         np.lib.format.write_array_header_1_0(file, header)
         read = partial(_read_piece, resized=resized, size=size, former=former)
-        for data in map_threads(read, pieces, "pack_npy", images=len):
-            file.write(data)
+        with closing(map_threads(read, pieces, "pack_npy", images=len)) as squares:
+            file.writelines(squares)
 
 
 def _read_piece(rows: Sequence[ManifestRow], resized: Path, size: int, former: _Former) -> bytes:

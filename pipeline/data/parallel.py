@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ def map_threads(
     items: Sequence[Item],
     progress: str,
     images: Callable[[Item], int] = lambda _: 1,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function` of each item, in order, computed on as many threads as there are cores to use.
 
     Threads, not processes: OpenCV leaves the interpreter's lock while it decodes, scales and encodes. They run only a

@@ -7,6 +7,7 @@ byte, as if everything were made anew, whatever stood there before.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -80,7 +81,9 @@ def resize_photographs(
     existed = target.exists()
     try:
         pieces = list(sheets.plan_sheets(listing.photographs, params.size))
-        rows = [row for made_rows in map_threads(maker.make, pieces, "resize", images=len) for row in made_rows]
+        # Closed, so that no thread still writes where what was written is removed.
+        with closing(map_threads(maker.make, pieces, "resize", images=len)) as sheets_rows:
+            rows = [row for sheet_rows in sheets_rows for row in sheet_rows]
         _check_problems(source, rows, params)
         _check_at_rest(source, listing, [row.path for row in rows if row.sha256], fingerprints)
     except BaseException:

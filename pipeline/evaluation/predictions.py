@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from pipeline.data.assignment import Assignment
 from pipeline.data.packed import PackedSet
 from pipeline.errors import ModelError
 from pipeline.text import shown
 from pipeline.training.predict import class_probabilities, predict_logits
-from pipeline.training.weights import TrainedModel
+from pipeline.training.weights import FOLDS, TrainedModel, load
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -51,6 +54,45 @@ class Predictions:
         """float64 (N,): the probability of the predicted class, 1/K to 1."""
         highest: FloatArray = self.probabilities.max(axis=1)
         return highest
+
+
+def predict_parts(
+    models: Path, packed: PackedSet, assignment: Assignment, device: torch.device
+) -> dict[str, Predictions]:
+    """Let the trained nets answer for ``test`` and ``val``.
+
+    With folds, every photograph that is used is in both: each fold's net answers for the photographs of its test part
+    and of its val part, and all answers are pooled. No net answers for what it was trained on, nor, in ``test``, for
+    what chose its epoch.
+
+    Raises
+    ------
+    ModelError
+        If a net is missing, or was trained for other classes.
+    """
+    learnt = assignment.apply(packed)
+    if not assignment.num_folds:
+        trained, parts = load(models, device), assignment.parts()
+        return {name: predict_part(trained, learnt, getattr(parts, name)) for name in ("test", "val")}
+    pieces: dict[str, list[Predictions]] = {"test": [], "val": []}
+    for fold in range(assignment.num_folds):
+        trained, parts = load(models / FOLDS / str(fold), device), assignment.fold_parts(fold)
+        for name, answers in pieces.items():
+            answers.append(predict_part(trained, learnt, getattr(parts, name)))
+    return {name: _pooled(answers) for name, answers in pieces.items()}
+
+
+def _pooled(pieces: Sequence[Predictions]) -> Predictions:
+    rows = np.concatenate([piece.rows for piece in pieces])
+    order = np.argsort(rows)
+    paths = [path for piece in pieces for path in piece.paths]
+    return Predictions(
+        class_names=pieces[0].class_names,
+        y_true=np.concatenate([piece.y_true for piece in pieces])[order],
+        probabilities=np.concatenate([piece.probabilities for piece in pieces])[order],
+        paths=[paths[place] for place in order],
+        rows=rows[order],
+    )
 
 
 def predict_part(trained: TrainedModel, packed: PackedSet, rows: IntArray) -> Predictions:

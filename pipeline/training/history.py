@@ -9,12 +9,16 @@
 ==================  ============================================================================================
 """
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from statistics import fmean
 
-from pipeline.files import read_csv, write_csv
+from pipeline.files import read_csv, write_csv, write_text
 from pipeline.training.loop import EpochRecord
+from pipeline.training.weights import TrainedModel, save
 
 HISTORY_FILE = "history.csv"
 LR_HISTORY_FILE = "lr_history.csv"
@@ -30,6 +34,13 @@ def write_history(folder: Path, records: Sequence[EpochRecord]) -> None:
     rows = ([*(asdict(r)[column] for column in _COLUMNS), *(r.val_f1[name] for name in classes)] for r in records)
     write_csv(folder / HISTORY_FILE, header, rows)
     write_csv(folder / LR_HISTORY_FILE, ("epoch", "step", "lr", "factor", "why", "loss"), _lr_changes(records))
+
+
+def finish(folder: Path, trained: TrainedModel, records: Sequence[EpochRecord], run_id: str) -> None:
+    """Leave a training in `folder`: the net, the tables, and the id of the tracker's run."""
+    save(folder, trained)
+    write_history(folder, records)
+    write_text(folder / "run.json", json.dumps({"run_id": run_id}) + "\n")
 
 
 def _lr_changes(records: Sequence[EpochRecord]) -> list[tuple[object, ...]]:
@@ -71,6 +82,29 @@ def _record(row: dict[str, str]) -> EpochRecord:
     )
 
 
+def mean_history(histories: Sequence[Sequence[EpochRecord]]) -> list[EpochRecord]:
+    """Return the mean over several trainings by one recipe, epoch by epoch; of a class, over those that have it in val.
+
+    The reason of a change of the rate is that of the first.
+    """
+    return [_mean_record(records) for records in zip(*histories, strict=True)]
+
+
+def _mean_record(records: Sequence[EpochRecord]) -> EpochRecord:
+    classes = sorted({name for record in records for name in record.val_f1})
+    means = {
+        name: fmean(getattr(record, name) for record in records)
+        for name in ("lr", "lr_factor", "train_loss", "val_loss", "val_macro_f1", "seconds", "images_per_second")
+    }
+    return EpochRecord(
+        epoch=records[0].epoch,
+        step=records[0].step,
+        lr_reason=records[0].lr_reason,
+        val_f1={name: fmean(r.val_f1[name] for r in records if name in r.val_f1) for name in classes},
+        **means,
+    )
+
+
 def epoch_line(record: EpochRecord, epochs: int) -> str:
     """Return an epoch in one line for a terminal, of `epochs` in all."""
     return (
@@ -83,7 +117,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
 def epoch_metrics(record: EpochRecord) -> dict[str, float]:
     """Return what a tracker is told of an epoch, by the names under which it is compared."""
     per_class = {f"val/f1/{name}": score for name, score in record.val_f1.items()}
-    return {
+    metrics = {
         "train/loss": record.train_loss,
         "train/images_per_second": record.images_per_second,
         "val/loss": record.val_loss,
@@ -91,3 +125,4 @@ def epoch_metrics(record: EpochRecord) -> dict[str, float]:
         "lr": record.lr,
         **per_class,
     }
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}

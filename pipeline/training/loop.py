@@ -85,6 +85,8 @@ class Trainer:
     >>> save(folder, trainer.best)  # doctest: +SKIP
 
     The best epoch is the one with the highest validation macro F1 and, among equals, the lowest validation loss.
+    Without validation rows (an empty array: a training on everything) nothing is validated, what is said of it is NaN,
+    and the last epoch counts as the best.
 
     Same rows, recipe and CPU threads: same bytes. Every epoch draws from its own random streams.
     """
@@ -95,7 +97,8 @@ class Trainer:
         _check_fit(packed, train_rows, val_rows, params)
         device = compute.device
         self._packed, self._train_rows, self._val_rows = packed, train_rows, val_rows
-        self._params, self._compute = params, compute
+        self.params, self._compute = params, compute
+        self.records: list[EpochRecord] = []
         self._preprocessing = _preprocessing(packed, train_rows, params)
         self._class_weights = _class_weights(packed, train_rows, params)
         self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
@@ -117,13 +120,14 @@ class Trainer:
         PipelineError
             If the loss is no longer a number.
         """
-        while self._epoch < self._params.epochs:
+        while self._epoch < self.params.epochs:
             self._epoch += 1
-            with cpu_threads(self._params.threads), _memory_errors_explained():
+            with cpu_threads(self.params.threads), _memory_errors_explained():
                 record = self._run_epoch()
             self._plateau = self._schedule.observe(record.epoch, record.val_loss, self._plateau)
-            if self._best is None or _rank(record) > _rank(self._best[0]):
+            if self._best is None or not len(self._val_rows) or _rank(record) > _rank(self._best[0]):
                 self._best = record, state_on_cpu(self._trained_net)
+            self.records.append(record)
             yield record
 
     @property
@@ -157,7 +161,7 @@ class Trainer:
             lr_reason=rate.reason,
             train_loss=train_loss,
             val_loss=val_loss,
-            val_macro_f1=float(np.mean(list(val_f1.values()))),
+            val_macro_f1=float(np.mean(list(val_f1.values()))) if val_f1 else math.nan,
             val_f1=val_f1,
             seconds=time.perf_counter() - start,
             images_per_second=len(self._train_rows) / (trained - start),
@@ -166,30 +170,30 @@ class Trainer:
     def _train_one_epoch(self) -> float:
         self._net.train()
         total = torch.zeros((), device=self._compute.device)
-        changes = generator(derive(self._params.seed, _AUGMENTATION, self._epoch), self._compute.device)
-        with seeded(derive(self._params.seed, _DROPOUT, self._epoch), self._compute.device):
+        changes = generator(derive(self.params.seed, _AUGMENTATION, self._epoch), self._compute.device)
+        with seeded(derive(self.params.seed, _DROPOUT, self._epoch), self._compute.device):
             for rows in tqdm(self._batches(), desc=self._title(), unit="batch", leave=False, disable=None):
                 # Stays on the device: reading it here would make the CPU wait for every step.
                 total += self._train_one_batch(rows, changes) * len(rows)
         return total.item() / len(self._train_rows)
 
     def _title(self) -> str:
-        return f"epoch {self._epoch}/{self._params.epochs}"
+        return f"epoch {self._epoch}/{self.params.epochs}"
 
     def _batches(self) -> list[Rows]:
-        order = generator(derive(self._params.seed, _ROW_ORDER, self._epoch), torch.device("cpu"))
-        if self._params.balance == "sampler":
+        order = generator(derive(self.params.seed, _ROW_ORDER, self._epoch), torch.device("cpu"))
+        if self.params.balance == "sampler":
             rows = balanced(self._train_rows, self._packed.labels, order)
         else:
             rows = shuffled(self._train_rows, order)
-        return list(evenly(rows, _batch_size(self._params, len(rows))))
+        return list(evenly(rows, _batch_size(self.params, len(rows))))
 
     def _train_one_batch(self, rows: Rows, changes: torch.Generator) -> Tensor:
         """Take one optimizer step, and return the batch's mean loss."""
         self._optimizer.zero_grad()
         total_weight = float(self._class_weights[self._packed.labels[rows]].sum())
         loss = torch.zeros((), device=self._compute.device)
-        for piece in evenly(rows, self._params.micro_batch_size or len(rows)):
+        for piece in evenly(rows, self.params.micro_batch_size or len(rows)):
             piece_loss = self._loss(piece, changes) / total_weight
             piece_loss.backward()  # type: ignore[no-untyped-call]
             loss += piece_loss.detach()
@@ -200,7 +204,7 @@ class Trainer:
         return loss
 
     def _loss(self, rows: Rows, changes: torch.Generator) -> Tensor:
-        device, params = self._compute.device, self._params
+        device, params = self._compute.device, self.params
         grey = to_resolution(gather(self._packed.images, rows, device), self._preprocessing.resolution)
         grey = augment(grey, params.augment, changes)
         y_true = gather_labels(self._packed.labels, rows, device)
@@ -209,6 +213,8 @@ class Trainer:
         return summed_loss(logits, y_true, self._class_weights_on_device, params.label_smoothing)
 
     def _validate(self) -> tuple[float, dict[str, float]]:
+        if not len(self._val_rows):
+            return math.nan, {}
         net = self._trained_net.eval()
         logits = net_logits(net, self._packed.images, self._val_rows, self._preprocessing, _VAL_BATCH)
         y_true = self._packed.labels[self._val_rows]
@@ -216,7 +222,7 @@ class Trainer:
         return loss.item(), _f1(y_true, logits.argmax(axis=1), self._packed.class_names)
 
     def _check_finite(self, rate: Rate, train_loss: float, val_loss: float) -> None:
-        if math.isfinite(train_loss) and math.isfinite(val_loss):
+        if math.isfinite(train_loss) and (math.isfinite(val_loss) or not len(self._val_rows)):
             return
         name, loss = ("validation", val_loss) if math.isfinite(train_loss) else ("training", train_loss)
         raise PipelineError(
@@ -226,16 +232,17 @@ class Trainer:
 
     def _card(self, record: EpochRecord) -> ModelCard:
         scores = {"loss": record.val_loss, "macro_f1": record.val_macro_f1}
+        per_class = {f"f1/{name}": score for name, score in record.val_f1.items()}
         return ModelCard(
-            architecture=self._params.model,
+            architecture=self.params.model,
             class_names=self._packed.class_names,
             stored_size=_stored_size(self._packed),
             resolution=self._preprocessing.resolution,
             mean=self._preprocessing.mean,
             std=self._preprocessing.std,
             epoch=record.epoch,
-            val_scores=scores | {f"f1/{name}": score for name, score in record.val_f1.items()},
-            params=self._params.model_dump(mode="json"),
+            val_scores=scores | per_class if len(self._val_rows) else {},
+            params=self.params.model_dump(mode="json"),
         )
 
 
@@ -251,9 +258,10 @@ def _memory_errors_explained() -> Iterator[None]:
 
 
 def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams) -> None:
-    for part, rows in (("training", train_rows), ("validation", val_rows)):
-        if len(rows) == 0:
-            raise DataError(f"train: wanted {part} images, found none")
+    if len(train_rows) == 0:
+        raise DataError("train: wanted training images, found none")
+    if len(val_rows) == 0 and params.schedule == "plateau":
+        raise ParameterError("train.schedule: wanted one that needs no validation images, found plateau")
     stored = min(_stored_size(packed))
     if params.resolution > stored:
         raise ParameterError(

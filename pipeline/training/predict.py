@@ -1,5 +1,7 @@
 """The logits of a trained net for packed images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +17,14 @@ def predict_logits(
     """Return float32 (N, K): the logits for uint8 (N, H, W), or for those `rows` of it, in their order."""
     rows = np.arange(len(images)) if rows is None else rows
     return net_logits(trained.net, images, rows, trained.card.preprocessing, batch_size)
+
+
+def mean_probabilities(
+    members: Sequence[TrainedModel], images: Images, rows: Rows | None = None
+) -> NDArray[np.float32]:
+    """Return float32 (N, K): the mean of what the members of an ensemble, or one net alone, say."""
+    each = [class_probabilities(predict_logits(member, images, rows)) for member in members]
+    return np.mean(each, axis=0, dtype=np.float32) if len(each) > 1 else each[0]
 
 
 def class_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:

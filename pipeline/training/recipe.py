@@ -17,6 +17,7 @@ class TrainParams(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     seed: int = Field(ge=0)
+    final: Literal["ensemble", "retrain"]
 
     model: str
     weights: str

@@ -16,6 +16,9 @@ from pipeline.training.batches import Preprocessing
 from pipeline.training.models import build, fill, read_state
 from pipeline.training.randomness import seeded
 
+FOLDS = "folds"
+"""Where the folds' nets stand, below the folder of the models: ``folds/0`` and so on."""
+
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 
@@ -80,6 +83,20 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
         raise ModelError(f"{path}: wanted a trained net's weights, found nothing; train writes them")
     fill(net, card.architecture, read_state(path), str(path))
     return TrainedModel(net.to(device, memory_format=torch.channels_last).eval(), card)  # type: ignore[call-overload]
+
+
+def load_final(folder: Path, device: torch.device | str = "cpu") -> tuple[TrainedModel, ...]:
+    """Return the net that `train` left in `folder`, or the members of the ensemble of its folds.
+
+    Raises
+    ------
+    ModelError
+        As `load`.
+    """
+    folds = sorted((folder / FOLDS).glob("*"), key=lambda path: int(path.name))
+    if folds and not (folder / CARD_FILE).exists():
+        return tuple(load(fold, device) for fold in folds)
+    return (load(folder, device),)
 
 
 def _read_card(path: Path) -> ModelCard:

@@ -28,7 +28,7 @@ def test_use_grow_and_see_what_changed(fresh, tmp_path):
 
     (fresh.folder / "data" / "raw" / "Their_photos" / "good" / "new.png").write_bytes(encode(texture(500)))
     output = fresh.dvc("repro", "split")
-    assert fresh.stages_run(output)[-3:] == ["resize", "pack_npy", "split"]
+    assert fresh.stages_run(output)[-4:] == ["resize", "pack_npy", "group", "split"]
     assert len(open_packed(fresh.folder / "data" / "packed").index) == 15
     changed = fresh.dvc("diff", "HEAD")
     assert "data/raw/Their_photos/good/new.png" in changed

@@ -15,7 +15,7 @@ from checkout import SAMPLE_COUNTS, Project, client_of, runs_of
 from conftest import files_below
 from ruamel.yaml import YAML
 
-ALL_STAGES = ["sample", "resize", "pack_npy", "split", "train", "evaluate"]
+ALL_STAGES = ["sample", "resize", "pack_npy", "group", "split", "train", "evaluate"]
 
 
 def table(path):
@@ -48,7 +48,7 @@ def test_dvc_has_no_complaint(project):
 def test_git_sees_only_what_belongs_into_it(project):
     assert project.run("git", "status", "--porcelain") == ""
     names = project.run("git", "ls-files", "data", "models", "reports").split()
-    assert names == []
+    assert names == ["data/groups.csv", "data/split/assignment.csv", "data/split/shares.json"]
 
 
 def test_metrics_and_tables(project):

@@ -16,28 +16,27 @@ from conftest import (
     environment,
     files_below,
     make_set,
+    run_data_stages,
     run_stage,
     small_params,
     texture,
     write_params,
 )
 
+from pipeline.data.assignment import read_assignment
 from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
 
 
 def test_photographs_to_parts(photographs, workplace):
-    for stage, arguments in [
-        ("resize", [photographs, "resized"]),
-        ("pack_npy", ["resized", "packed"]),
-        ("split", ["packed/index.csv", "assignment.csv"]),
-    ]:
-        done = run_stage(stage, *arguments, folder=workplace)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.splitlines()[-1].startswith(f"{stage}: ")
+    run_data_stages(workplace, photographs)
     packed = open_packed(workplace / "packed")
     assert packed.images.shape == (15, 32, 32)
-    assert (workplace / "assignment.csv").read_text().count("test") == 3
+    parts = read_assignment(workplace / "split" / "assignment.csv", packed).parts()
+    assert (len(parts.val), len(parts.test)) == (3, 3)
+
+
+STATE = {".weldproof/resize.lock"}
 
 
 def test_help_is_the_manual(workplace):
@@ -61,7 +60,7 @@ def test_unreadable_photograph(photographs, workplace, content, words):
     assert_one_line_error(
         done, "1 of 16 photographs cannot be read (resize.on_error: fail)", "crack/bad one.png", words
     )
-    assert files_below(workplace) == {"params.yaml"}
+    assert files_below(workplace) - STATE == {"params.yaml"}
 
 
 def test_unreadable_photographs_are_skipped_on_demand(photographs, workplace):
@@ -101,13 +100,7 @@ def test_links_are_refused(photographs, workplace):
 def test_odd_names_go_through_the_data_stages(workplace, name):
     make_set(workplace / "in", {name: 3, "other": 3})
     (workplace / "in" / name / f"{name}.png").write_bytes(encode(texture(99)))
-    for stage, arguments in [
-        ("resize", ["in", "resized"]),
-        ("pack_npy", ["resized", "packed"]),
-        ("split", ["packed/index.csv", "assignment.csv"]),
-    ]:
-        done = run_stage(stage, *arguments, folder=workplace)
-        assert done.returncode == 0, done.stderr
+    run_data_stages(workplace)
     assert set(open_packed(workplace / "packed").class_names) == {name, "other"}
 
 
@@ -118,13 +111,12 @@ def test_one_class_only(workplace):
     )
 
 
-def test_class_with_fewer_photographs_than_parts(workplace):
+def test_class_with_too_few_photographs(workplace):
     make_set(workplace / "in", {"a": 5, "b": 2, "c": 1})
-    run_stage("resize", "in", "resized", folder=workplace)
-    run_stage("pack_npy", "resized", "packed", folder=workplace)
-    done = run_stage("split", "packed/index.csv", "assignment.csv", folder=workplace)
-    assert_one_line_error(done, "at least 3 different photographs a class", "found fewer of b (2), c (1)")
-    assert not (workplace / "assignment.csv").exists()
+    run_data_stages(workplace, last="group")
+    done = run_stage("split", "packed/index.csv", "grouped/ties.csv", "split", folder=workplace)
+    assert_one_line_error(done, "classes.least: wanted at least 3 photographs a class, found fewer of b (2), c (1)")
+    assert not (workplace / "split").exists()
 
 
 @pytest.mark.parametrize(
@@ -178,11 +170,14 @@ def test_disk_that_takes_no_more(workplace, stage, arguments):
     )
     assert_one_line_error(done, "out", ": File too large")
     assert files_below(workplace / "out") == {"former"}
-    assert not list(workplace.glob(".*"))
+    assert not list(workplace.glob(".*.partial"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_leaves_nothing_half_written(workplace, number):
+    params = small_params()
+    params["resize"]["size"] = 512  # sheets of 16
+    write_params(workplace, params)
     big = encode(texture(0, 3000, 4000), ".jpg")
     for name in ("a", "b"):
         (workplace / "in" / name).mkdir(parents=True)
@@ -190,14 +185,12 @@ def test_interrupt_leaves_nothing_half_written(workplace, number):
             (workplace / "in" / name / f"{index}.jpg").write_bytes(big)
     command = [sys.executable, ROOT / "src" / "resize.py", "in", "out"]
     process = subprocess.Popen(command, cwd=workplace, env=environment(), stderr=subprocess.PIPE, text=True)
-    partial = workplace / ".out.partial"
     deadline = time.monotonic() + 60
-    while not list(partial.glob("a/*.png")) and time.monotonic() < deadline:
+    while not list(workplace.glob("out/a/*.png")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert errors.splitlines()[-1] == "error: interrupted; nothing half-written is left behind"
     assert "Traceback" not in errors
-    assert not partial.exists()
     assert not (workplace / "out").exists()

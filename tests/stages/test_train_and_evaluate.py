@@ -11,11 +11,20 @@ import numpy as np
 import pytest
 import torch
 from closure import ROOT
-from conftest import assert_one_line_error, environment, files_below, make_set, run_stage, small_params, write_params
+from conftest import (
+    assert_one_line_error,
+    environment,
+    files_below,
+    make_set,
+    run_data_stages,
+    run_stage,
+    small_params,
+    write_params,
+)
 from safetensors.torch import save_file
 
-TRAIN = ("train", "packed", "assignment.csv", "models")
-EVALUATE = ("evaluate", "models", "packed", "assignment.csv", "reports")
+TRAIN = ("train", "packed", "split/assignment.csv", "models")
+EVALUATE = ("evaluate", "models", "packed", "split/assignment.csv", "reports")
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +33,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     make_set(folder / "in", {"crack": 8, 'lack of "fusion", 50%\nor less': 6, "sound": 5})
     write_params(folder, small_params())
-    for stage, *arguments in (
-        ("resize", "in", "resized"),
-        ("pack_npy", "resized", "packed"),
-        ("split", "packed/index.csv", "assignment.csv"),
-    ):
-        done = run_stage(stage, *arguments, folder=folder)
-        assert done.returncode == 0, done.stderr
+    run_data_stages(folder)
     return folder
 
 
@@ -132,8 +135,8 @@ def test_training_from_ones_own_weights(evaluated, place):
 
 
 def test_assignment_of_another_set(place):
-    table = (place / "assignment.csv").read_text().replace("crack/000.png", "crack/999.png")
-    (place / "assignment.csv").write_text(table)
+    table = (place / "split" / "assignment.csv").read_text().replace("crack/000.png", "crack/999.png")
+    (place / "split" / "assignment.csv").write_text(table)
     assert_one_line_error(run_stage(*TRAIN, folder=place), "assignment.csv", "run split again")
 
 

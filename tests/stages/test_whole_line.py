@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from conftest import make_set, run_stage, small_params, write_params
+from conftest import make_set, run_data_stages, small_params, write_params
 from PIL import Image
 
 from pipeline.data.packed import open_packed
@@ -46,9 +46,7 @@ def line(tmp_path):
     params = small_params()
     params["resize"]["size"] = SIZE
     write_params(tmp_path, params)
-    for stage, *arguments in (("resize", "in", "resized"), ("pack_npy", "resized", "packed")):
-        done = run_stage(stage, *arguments, folder=tmp_path)
-        assert done.returncode == 0, done.stderr
+    run_data_stages(tmp_path, last="pack_npy")
     return open_packed(tmp_path / "packed"), file
 
 

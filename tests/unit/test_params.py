@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.data.classes import ClassParams
 from pipeline.data.find import DataParams
+from pipeline.data.groups import GroupParams
 from pipeline.data.resize import ResizeParams
 from pipeline.data.sample import SampleParams
 from pipeline.data.split import SplitParams
@@ -17,6 +19,8 @@ SECTIONS = {
     "data": DataParams,
     "sample": SampleParams,
     "resize": ResizeParams,
+    "group": GroupParams,
+    "classes": ClassParams,
     "split": SplitParams,
     "train": TrainParams,
     "evaluate": EvaluateParams,

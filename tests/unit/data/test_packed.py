@@ -1,25 +1,38 @@
+import hashlib
 import json
 
-import cv2
 import numpy as np
 import pytest
 from conftest import encode, files_below, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.manifest import ManifestRow, write_manifest
-from pipeline.data.packed import open_packed, pack
+from pipeline.data.manifest import Made, ManifestRow, write_manifest
+from pipeline.data.pack import pack
+from pipeline.data.packed import open_packed
 from pipeline.errors import DataError
 
 
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path_factory, monkeypatch):
+    """State is kept in the current folder."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("project"))
+
+
 def make_resized(folder, classes, size=16):
-    """Write squares, each different, and their manifest: `classes` is one class name a picture."""
+    """Write squares, each different and on a sheet of its own, and their manifest: `classes` is one name a picture."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, name in enumerate(classes):
-        (folder / f"{number}.png").write_bytes(encode(texture(number, size, size)))
-        rows.append(ManifestRow(f"{name}/{number:04d}.png", name, f"{number:064x}", 1, 10, 20, f"{number}.png", ""))
-    write_manifest(folder, rows)
+        square = texture(number, size, size)
+        (folder / f"{number}.png").write_bytes(encode(square))
+        pixels = hashlib.sha256(square.tobytes()).hexdigest()
+        rows.append(
+            ManifestRow(
+                f"{name}/{number:04d}.png", name, f"{number:064x}", "PNG", 1, 10, 20, f"{number}.png", 0, pixels, ""
+            )
+        )
+    write_manifest(folder, rows, Made("code", size))
     return rows
 
 
@@ -33,8 +46,8 @@ def test_four_files_as_the_contract_says(tmp_path):
     assert (labels.dtype, labels.tolist()) == (np.int64, [0, 1, 1, 2])
     assert json.loads((tmp_path / "packed" / "classes.json").read_text()) == ["a", "b", "c"]
     assert (tmp_path / "packed" / "index.csv").read_text().splitlines()[:2] == [
-        "row,path,class_name,sha256",
-        f"0,a/0001.png,a,{1:064x}",
+        "row,path,class_name,sha256,pixels,format,size_bytes,height,width",
+        f"0,a/0001.png,a,{1:064x},{hashlib.sha256(texture(1, 16, 16).tobytes()).hexdigest()},PNG,1,10,20",
     ]
 
 
@@ -59,8 +72,8 @@ def test_pictures_are_mapped_not_read(tmp_path):
 
 def test_rows_with_a_problem_are_left_out(tmp_path):
     rows = make_resized(tmp_path / "resized", ["a", "b", "c"])
-    rows[2] = ManifestRow(**{**vars(rows[2]), "output": "", "problem": "empty file"})
-    write_manifest(tmp_path / "resized", rows)
+    rows[2] = rows[2]._replace(sheet="", tile=-1, pixels="", problem="empty file")
+    write_manifest(tmp_path / "resized", rows, Made("code", 16))
     packed = pack(tmp_path / "resized", tmp_path / "packed")
     assert packed.class_names == ("a", "b")
 
@@ -69,11 +82,23 @@ def test_rows_with_a_problem_are_left_out(tmp_path):
     ("damage", "words"),
     [
         (lambda folder: (folder / "manifest.csv").unlink(), "found nothing"),
-        (lambda folder: (folder / "1.png").unlink(), "wanted the picture that the manifest lists, found nothing"),
-        (lambda folder: (folder / "1.png").write_bytes(b"x"), "wanted an 8-bit grey PNG"),
-        (lambda folder: (folder / "1.png").write_bytes(b""), "wanted an 8-bit grey PNG"),
-        (lambda folder: (folder / "1.png").write_bytes(encode(np.zeros((16, 16, 3), np.uint8))), "8-bit grey PNG"),
-        (lambda folder: (folder / "1.png").write_bytes(encode(texture(1, 16, 20))), "found 20x16"),
+        (lambda folder: (folder / "1.png").unlink(), "wanted the sheet that the manifest lists, found nothing"),
+        (lambda folder: (folder / "1.png").write_bytes(b"x"), "wanted a sheet made by `resize`"),
+        (lambda folder: (folder / "1.png").write_bytes(b""), "wanted a sheet made by `resize`"),
+        (
+            lambda folder: (folder / "1.png").write_bytes(encode(np.zeros((16, 16, 3), np.uint8))),
+            "wanted a sheet made by `resize`",
+        ),
+        (
+            lambda folder: (folder / "1.png").write_bytes(encode(texture(1, 16, 20))),
+            "wanted the picture of b/0001.png as square 0",
+        ),
+        (lambda folder: (folder / "1.png").write_bytes(encode(texture(1, 8, 8))), "wanted the picture of b/0001.png"),
+        (lambda folder: (folder / "made.json").unlink(), "wanted it as `resize` left it"),
+        (
+            lambda folder: (folder / "manifest.csv").write_text((folder / "manifest.csv").read_text() + "\n"),
+            "found it changed",
+        ),
     ],
 )
 def test_damaged_squares_give_an_error_and_leave_nothing(tmp_path, damage, words):
@@ -121,10 +146,16 @@ def test_array_of_objects_is_not_unpickled(tmp_path):
         open_packed(tmp_path / "packed")
 
 
-def test_a_picture_written_by_opencv_comes_back_unscrambled(tmp_path):
-    image = np.zeros((16, 16), np.uint8)
-    image[2, 11] = 200
-    image[13, 3:6] = 90
-    make_resized(tmp_path / "resized", ["a", "b"])
-    cv2.imwrite(str(tmp_path / "resized" / "0.png"), image)
-    assert np.array_equal(pack(tmp_path / "resized", tmp_path / "packed").images[0], image)
+def test_rows_of_the_former_array_are_checked(tmp_path):
+    """An array that something else wrote is not trusted: neither by its name, nor by its index."""
+    make_resized(tmp_path / "resized", ["a", "b", "b"])
+    wanted = np.array(pack(tmp_path / "resized", tmp_path / "packed").images)
+    np.save(tmp_path / "packed" / "images.npy", wanted[::-1])
+    assert np.array_equal(pack(tmp_path / "resized", tmp_path / "packed").images, wanted)
+
+
+def test_rows_are_taken_from_the_former_array(tmp_path):
+    make_resized(tmp_path / "resized", ["a", "b", "b"])
+    wanted = np.array(pack(tmp_path / "resized", tmp_path / "packed").images)
+    (tmp_path / "resized" / "1.png").unlink()
+    assert np.array_equal(pack(tmp_path / "resized", tmp_path / "packed").images, wanted)

@@ -5,16 +5,29 @@ from conftest import encode, files_below, texture
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.data import sheets
 from pipeline.data.find import find_photographs
 from pipeline.data.manifest import read_manifest
 from pipeline.data.read import decode_grey
-from pipeline.data.resize import ResizeParams, resize_photographs, resize_square
+from pipeline.data.resize import ResizeParams, resize_photographs
+from pipeline.data.squares import resize_square
 from pipeline.errors import DataError
 
 
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path_factory, monkeypatch):
+    """State is kept in the current folder."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("project"))
+
+
+def square_of(folder, row, size=32):
+    """The square of a row as it stands on its sheet."""
+    sheet = cv2.imread(str(folder / row.sheet), cv2.IMREAD_UNCHANGED)
+    return sheets.cut(sheet, size, row.tile)
+
+
 def resize(source, target, size=32, on_error="fail"):
-    listing = find_photographs(source)
-    return resize_photographs(source, listing.photographs, target, ResizeParams(size=size, on_error=on_error))
+    return resize_photographs(source, find_photographs(source), target, ResizeParams(size=size, on_error=on_error)).rows
 
 
 @given(st.integers(8, 90), st.integers(8, 90), st.integers(16, 64), st.integers(0, 255))
@@ -51,7 +64,7 @@ def test_asymmetric_picture_stays_upright_and_unmirrored(tmp_path):
         (tmp_path / "in" / name).mkdir(parents=True)
         (tmp_path / "in" / name / "x.png").write_bytes(encode(image))
     row = resize(tmp_path / "in", tmp_path / "out")[0]
-    square = decode_grey((tmp_path / "out" / row.output).read_bytes())
+    square = square_of(tmp_path / "out", row)
     assert (square[:15, :7] > 240).all()
     assert square[:, 9:].max() < 10
     assert square[17:, :].max() < 10
@@ -63,9 +76,9 @@ def test_manifest_and_pictures(photographs, tmp_path):
     assert [row.path for row in rows] == sorted(row.path for row in rows)
     assert len(rows) == 15
     assert {(row.height, row.width, row.problem) for row in rows} == {(48, 64, "")}
-    assert files_below(tmp_path / "out") == {row.output for row in rows} | {"manifest.csv"}
+    assert files_below(tmp_path / "out") == {row.sheet for row in rows} | {"manifest.csv", "made.json"}
     for row in rows:
-        square = cv2.imread(str(tmp_path / "out" / row.output), cv2.IMREAD_UNCHANGED)
+        square = square_of(tmp_path / "out", row)
         wanted = resize_square(decode_grey((photographs / row.path).read_bytes()), 32)
         assert np.array_equal(square, wanted)
 
@@ -76,9 +89,9 @@ def test_same_stems_never_overwrite_each_other(tmp_path):
         (tmp_path / "in" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / path).write_bytes(encode(texture(number)))
     rows = resize(tmp_path / "in", tmp_path / "out")
-    assert len({row.output for row in rows}) == len(sources)
+    assert len({(row.sheet, row.tile) for row in rows}) == len(sources)
     for row in rows:
-        square = decode_grey((tmp_path / "out" / row.output).read_bytes())
+        square = square_of(tmp_path / "out", row)
         assert np.array_equal(square, resize_square(texture(sources.index(row.path)), 32))
 
 
@@ -102,7 +115,7 @@ def test_unreadable_photographs_are_all_named_and_nothing_is_left(photographs, t
     assert "2 of 15 photographs cannot be read" in text
     assert "crack/000.png: wanted a BMP" in text
     assert "sound/001.png: empty file" in text
-    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_unreadable_photographs_can_be_skipped_and_stand_in_the_manifest(photographs, tmp_path):
@@ -110,7 +123,7 @@ def test_unreadable_photographs_can_be_skipped_and_stand_in_the_manifest(photogr
     resize(photographs, tmp_path / "out", on_error="skip")
     skipped = {row.path: row.problem for row in read_manifest(tmp_path / "out") if row.problem}
     assert set(skipped) == {"crack/000.png", "sound/001.png"}
-    assert len([path for path in files_below(tmp_path / "out") if path.endswith(".png")]) == 13
+    assert len([row for row in read_manifest(tmp_path / "out") if row.sheet]) == 13
 
 
 def test_a_class_never_disappears_unseen(photographs, tmp_path):

@@ -32,7 +32,10 @@ def index_of(counts):
     return sorted(rows, key=lambda row: (row.class_name, row.path))
 
 
-def split(index, former=Former(), params=PARAMS, ties=(), classes=CLASSES):
+NOTHING = Former()
+
+
+def split(index, former=NOTHING, params=PARAMS, ties=(), classes=CLASSES):
     return split_index(index, ties, former, params, classes)
 
 

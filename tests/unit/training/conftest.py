@@ -26,6 +26,7 @@ NO_CHANGE = {
 }
 RECIPE = {
     "seed": 0,
+    "final": "ensemble",
     "model": "squeezenet1_1",
     "weights": "none",
     "resolution": 32,
@@ -84,7 +85,10 @@ def make_packed() -> Callable[..., PackedSet]:
         if images is None:
             images = np.stack([_quarter(label, size, seed) for seed, label in enumerate(labels)])
         names = tuple("abcdefgh"[: max(labels) + 1])
-        index = tuple(IndexRow(f"{names[label]}/{row}.png", names[label], "") for row, label in enumerate(labels))
+        index = tuple(
+            IndexRow(f"{names[label]}/{row}.png", names[label], f"{row}", f"{row}", "PNG", 1, size, size)
+            for row, label in enumerate(labels)
+        )
         return PackedSet(images, np.array(labels, dtype=np.int64), names, index)
 
     return make

@@ -7,6 +7,7 @@ import torch
 from pipeline.errors import DataError, ModelError, ParameterError, PipelineError
 from pipeline.training.batches import to_input
 from pipeline.training.device import Compute, choose_compute
+from pipeline.training.history import epoch_metrics
 from pipeline.training.loop import Trainer
 from pipeline.training.predict import predict_logits
 from pipeline.training.weights import save
@@ -285,10 +286,22 @@ def test_a_class_without_validation_images_is_not_scored(train):
     assert list(records[0].val_f1) == ["a", "b"]
 
 
-@pytest.mark.parametrize(("rows", "part"), [((TRAIN[:0], VAL), "training"), ((TRAIN, VAL[:0]), "validation")])
-def test_an_empty_part(train, rows, part):
-    with pytest.raises(DataError, match=f"^train: wanted {part} images, found none$"):
-        train(rows=rows)
+def test_nothing_to_train_on(train):
+    with pytest.raises(DataError, match=r"^train: wanted training images, found none$"):
+        train(rows=(TRAIN[:0], VAL))
+
+
+def test_training_on_everything_keeps_the_last_epoch(train):
+    trainer, records = train(rows=(TRAIN, VAL[:0]), epochs=3)
+    assert trainer.best.card.epoch == 3
+    assert trainer.best.card.val_scores == {}
+    assert all(np.isnan(record.val_loss) and np.isnan(record.val_macro_f1) for record in records)
+    assert "val/loss" not in epoch_metrics(records[0])
+
+
+def test_plateau_needs_validation_images(train):
+    with pytest.raises(ParameterError, match=r"train.schedule: wanted one that needs no validation images"):
+        train(rows=(TRAIN, VAL[:0]), schedule="plateau")
 
 
 def test_more_resolution_than_is_stored(train):
