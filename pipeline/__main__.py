@@ -15,16 +15,21 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline.data.adopt import copy_photographs, home_of, plain_name
+from pipeline.data.assignment import read_rows
+from pipeline.data.card import changes_section, data_card, rows_at, skipped_section
 from pipeline.data.find import DataParams, Listing, find_photographs
 from pipeline.data.manifest import read_manifest
+from pipeline.data.packed import open_packed
 from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
 from pipeline.errors import DataError, PipelineError
+from pipeline.files import write_text
 from pipeline.params import load_section, replace_value
 from pipeline.stage import errors_as_lines
 from pipeline.text import shown
 
 RAW = Path("data/raw")
 SAMPLE = Path("data/sample")
+CARD = Path("data/card.md")
 
 
 def main() -> None:
@@ -46,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     verb = _add_verb(verbs, "import", import_set)
     verb.add_argument("set", choices=["elpv"], help="elpv: 2,624 solar cells from the package elpv-dataset")
     _add_verb(verbs, "summary", summary)
+    verb = _add_verb(verbs, "data", data)
+    verb.add_argument("--against", metavar="REV", help="also say what changed since this git revision")
     return parser
 
 
@@ -160,6 +167,22 @@ def _dvc(*arguments: str) -> None:
     if done.returncode:
         reason = " ".join(done.stderr.split()) or "no reason given"
         raise PipelineError(f"dvc {shlex.join(arguments)}: wanted it to succeed, found: {reason}")
+
+
+def data(arguments: argparse.Namespace) -> None:
+    """Print the data card, and write it to data/card.md: what the set is made of, and how it is divided.
+
+    With --against REV, a git revision (HEAD, v1, main~3), also what was added, removed, re-labelled and renamed since.
+    """
+    packed, table = open_packed(Path("data/packed")), Path("data/split/assignment.csv")
+    rows = read_rows(table)
+    if [row.path for row in rows] != [row.path for row in packed.index]:
+        raise DataError(f"{table}: wanted the photographs of data/packed, found others; run `dvc repro split`")
+    card = data_card(packed, rows) + skipped_section(read_manifest(Path("data/resized")))
+    if arguments.against:
+        card += changes_section(rows_at(arguments.against, table), rows, arguments.against)
+    write_text(CARD, card)
+    print(card)
 
 
 def summary(_arguments: argparse.Namespace) -> None:

@@ -131,11 +131,17 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            rows: list[dict[str, str]] = list(reader)
+            return parse_csv(path, file, columns)
     except FileNotFoundError:
         raise DataError(f"{path}: wanted a CSV table, found nothing") from None
+
+
+def parse_csv(path: Path, lines: Iterable[str], columns: Sequence[str]) -> list[dict[str, str]]:
+    """As `read_csv`, from the lines of the file at `path`, line ends included."""
+    try:
+        reader = csv.DictReader(lines)
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        rows: list[dict[str, str]] = list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: wanted a CSV table, found {error}") from None
     if any(None in row.values() for row in rows):

@@ -62,6 +62,8 @@ SERVING_PACKAGES = (
 )
 """What `pipeline.serving` imports; their versions are noted in the model."""
 
+_TRACKED_SECTIONS = ("data", "resize", "group", "classes", "split", "train")
+
 _PARAM_LIMIT = 6000
 """Characters of a parameter's value that MLflow keeps."""
 
@@ -166,6 +168,17 @@ class TrackedRun:
         with self._talk("set tags"):
             self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
+    def log_inputs(self, sections: Mapping[str, Any], images: Path, assignment: Path) -> None:
+        """Log all that a training depends on: the sections of params.yaml that matter, and the data.
+
+        Parameters
+        ----------
+        sections : of params.yaml, all of them
+        images, assignment : as for `log_data`
+        """
+        self.log_params({name: sections[name] for name in _TRACKED_SECTIONS if name in sections})
+        self.log_data(str(sections.get("data", {}).get("folder", "")), images, assignment)
+
     def log_data(self, name: str, images: Path, assignment: Path) -> None:
         """Say what the run was trained on: the hashes that DVC knows the packed set and the split by.
 
@@ -186,6 +199,7 @@ class TrackedRun:
 
         Tags, not parameters: an evaluation can be repeated with others, and MLflow never changes a parameter.
         """
+        description += "\n\nThe data it was trained on: `reports/data_card.md`, among the artifacts."
         self.set_tags({"mlflow.note.content": description} | {f"evaluate.{k}": v for k, v in flatten(params)})
         with self._talk("upload files"):
             self.client.log_artifacts(self.run_id, str(reports), "reports")

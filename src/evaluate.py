@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.assignment import read_assignment
-from pipeline.data.find import DataParams
+from pipeline.data.assignment import read_assignment, read_rows
+from pipeline.data.card import data_card
 from pipeline.data.packed import open_packed
 from pipeline.evaluation.params import EvaluateParams
 from pipeline.evaluation.predictions import predict_parts
 from pipeline.evaluation.report import result_metrics, write_pictures, write_tables
 from pipeline.evaluation.result import evaluate_part
 from pipeline.evaluation.tables import score_table
-from pipeline.files import new_files
-from pipeline.params import load_section
+from pipeline.files import new_files, write_text
+from pipeline.params import load_section, read_params
 from pipeline.tracking import run_of_training
 from pipeline.training.device import choose_compute
 from pipeline.training.history import epoch_metrics, read_history
@@ -33,22 +33,22 @@ def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
     reports     where metrics.json, the tables and the pictures go
     """
     params = load_section("evaluate", EvaluateParams)
-    data = load_section("data", DataParams)
     packed_set = open_packed(packed)
     table = read_assignment(assignment, packed_set)
-    device = choose_compute(params.device, key="evaluate.device").device
-    predictions = predict_parts(models, packed_set, table, device)
+    compute = choose_compute(params.device, key="evaluate.device")
+    predictions = predict_parts(models, packed_set, table, compute)
     results = {
         part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
         for part, p in predictions.items()
     }
     test = results["test"]
     with new_files(reports) as folder:
+        write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment)))
         write_tables(folder, results, predictions["test"], table.num_folds)
         write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
     tracked = run_of_training(json.loads((models / "run.json").read_text())["run_id"])
     tracked.log_params({"train": load_final(models)[0].card.params})
-    tracked.log_data(data.folder, packed / "images.npy", assignment)
+    tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
     tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
     tracked.update_metrics(result_metrics("test", test))
     tracked.log_result(score_table(test, markdown=True), models, reports, params.model_dump())

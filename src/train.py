@@ -9,7 +9,6 @@ from pathlib import Path
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline.data.assignment import read_assignment
-from pipeline.data.find import DataParams
 from pipeline.data.packed import open_packed
 from pipeline.files import new_folder
 from pipeline.params import load_section, read_params
@@ -20,8 +19,6 @@ from pipeline.training.history import epoch_line, epoch_metrics, finish
 from pipeline.training.loop import Trainer
 from pipeline.training.recipe import TrainParams
 
-TRACKED_SECTIONS = ("data", "resize", "group", "classes", "split", "train")
-
 
 def main(packed: Path, assignment: Path, models: Path) -> None:
     """Train a net, keep its best epoch by the macro F1 on val, and track all of it in MLflow; with folds, one a fold.
@@ -30,24 +27,20 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
     assignment  which picture is for training and which for validation, and as what it is learnt
     models      where model.safetensors, model.json, history.csv, lr_history.csv, run.json and folds/<fold>/ go
     """
-    params, data, sections = load_section("train", TrainParams), load_section("data", DataParams), read_params()
-    packed_set = open_packed(packed)
-    table = read_assignment(assignment, packed_set)
+    params = load_section("train", TrainParams)
+    table = read_assignment(assignment, packed_set := open_packed(packed))
     compute = choose_compute(params.device, params.precision)
-    new_trainer = partial(Trainer, table.apply(packed_set), params=params, compute=compute)
+    new_trainer = partial(Trainer, table.apply(packed_set), params=params, compute=compute)  # tells mistakes early
     kept = KeptFolds(params, (packed / "images.npy", assignment), table)
-    # Made first: a mistake in the recipe is told before there is a run.
     final = new_trainer(*kept.final_rows()) if kept.final_rows() else None
     logging.info("train: %s, on %s in %s", kept.title, compute.device, compute.precision)
     with only_one("train"), training_run(kept.title, again=kept.run_id) as tracked, logging_redirect_tqdm():
-        tracked.log_params({name: sections[name] for name in TRACKED_SECTIONS if name in sections})
+        tracked.log_inputs(read_params(), packed / "images.npy", assignment)
         tracked.set_tags({"device": compute.device, "precision": compute.precision})
-        tracked.log_data(data.folder, packed / "images.npy", assignment)
         kept.note_run(tracked.run_id)
         for fold, rows in kept.missing():
-            with kept.failures(fold), training_run(f"fold {fold}", tracked.run_id) as child, kept.place(fold) as place:
+            with kept.failures(fold), kept.place(fold) as place, training_run(f"fold {fold}", tracked.run_id) as child:
                 train(new_trainer(rows.train, rows.val), place, child)
-        kept.raise_failures()
         with new_folder(models) as folder:
             if final:
                 train(final, folder, tracked)
@@ -57,7 +50,6 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
 
 
 def train(trainer: Trainer, folder: Path, tracked: TrackedRun) -> None:
-    """Run a training to its end and leave it in `folder`."""
     for record in trainer.epochs():
         logging.info("train: %s", epoch_line(record, trainer.params.epochs))
         tracked.log_metrics(epoch_metrics(record), step=record.epoch)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError
-from pipeline.files import read_csv, write_csv
+from pipeline.files import parse_csv, read_csv, write_csv
 from pipeline.text import shown
 
 PARTS = ("train", "val", "test")
@@ -104,8 +104,8 @@ def write_assignment(path: Path, rows: Sequence[AssignmentRow]) -> None:
     write_csv(path, COLUMNS, ([*row[:5], "" if row.fold < 0 else row.fold, row.note] for row in rows))
 
 
-def read_rows(path: Path) -> list[AssignmentRow]:
-    """Read the table as it stands.
+def read_rows(path: Path, text: str | None = None) -> list[AssignmentRow]:
+    """Read the table as it stands, or `text`, which stood there at another time.
 
     Raises
     ------
@@ -122,7 +122,9 @@ def read_rows(path: Path) -> list[AssignmentRow]:
             fold=_fold(path, row["fold"]),
             note=row["note"],
         )
-        for row in read_csv(path, COLUMNS)
+        for row in (
+            read_csv(path, COLUMNS) if text is None else parse_csv(path, text.splitlines(keepends=True), COLUMNS)
+        )
     ]
     unknown = sorted({row.part for row in rows} - {*PARTS, ""})
     if unknown:

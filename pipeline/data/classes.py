@@ -61,8 +61,6 @@ def learnt_classes(folders: Sequence[str], params: ClassParams) -> dict[str, str
     left = sorted(set(learnt.values()) - {""})
     if len(left) < 2:
         raise DataError(f"{_SECTION}: wanted two classes or more to learn, found {shown(', '.join(left)) or 'none'}")
-    if small and params.below == "merge":
-        _check_rest(counts, learnt, params)
     return learnt
 
 
@@ -71,15 +69,6 @@ def _small(counts: Mapping[str, int], learnt: Mapping[str, str], least: int) -> 
     for folder, name in learnt.items():
         sizes[name] += counts[folder]
     return {name: size for name, size in sorted(sizes.items()) if name and size < least}
-
-
-def _check_rest(counts: Mapping[str, int], learnt: Mapping[str, str], params: ClassParams) -> None:
-    size = _small(counts, learnt, params.least).get(params.rest)
-    if size is not None:
-        raise DataError(
-            f"{_SECTION}.least: wanted at least {params.least} photographs a class, found {size} in "
-            f"{shown(params.rest)}, all small classes together"
-        )
 
 
 def _check_names(counts: Mapping[str, int], params: ClassParams) -> None:

@@ -25,13 +25,14 @@ LEAST_SCORE = 0.25
 _SIDE = 64  # pixels of the form
 _LOCAL, _CONTRAST = 4.0, 8.0  # sigma in pixels of the form: neighbourhood, and that of its contrast
 _FLOOR = 3.0  # grey levels: contrast below is noise and compression, and is not raised
+_FLAT = 0.01
 _LOW, _HIGH, _HIGH_STRENGTH = 2, 22, 14  # cycles a side: what is compared, and for what is likely
 _WHITENING = 0.8  # 1: all frequencies count the same; a bit less lets the clearer ones count more
 _GRID = 48  # of the correlation; twice _HIGH, and a size that transforms fast
 _MOST_SHIFT = 6  # of 48: an eighth of the side
 _NEIGHBOURS = 24  # compared with each picture
 _LIKELY = 0.2  # least likeness of the strengths
-_BLOCK = 2048
+_LIKENESSES_AT_ONCE = 2**24  # 64 MB
 _PAIRS_AT_ONCE = 512
 
 Float = NDArray[np.float32]
@@ -163,7 +164,8 @@ def _even_light(square: np.ndarray) -> Float:
     small -= cv2.GaussianBlur(small, (0, 0), _LOCAL)
     contrast = np.sqrt(cv2.GaussianBlur(small * small, (0, 0), _CONTRAST) + _FLOOR**2)
     even = small / contrast * _WINDOW
-    return np.asarray(even - even.mean(), np.float32)
+    # What is left of a flat picture is rounding, and all rounding is alike.
+    return np.asarray(even - even.mean(), np.float32) if even.std() > _FLAT else np.zeros_like(even)
 
 
 def _parts(spectrum: NDArray[np.complex128]) -> Form:
@@ -203,9 +205,10 @@ def _likely(features: Features, new: NDArray[np.int64], mirrored: bool) -> set[t
         queries.append(_mirrored_strength(strength[new]))
     pairs: set[tuple[int, int]] = set()
     for query in queries:
-        for start in range(0, len(new), _BLOCK):
-            rows = new[start : start + _BLOCK]
-            likeness = query[start : start + _BLOCK] @ strength.T
+        block = max(1, _LIKENESSES_AT_ONCE // len(strength))
+        for start in range(0, len(new), block):
+            rows = new[start : start + block]
+            likeness = query[start : start + block] @ strength.T
             likeness[np.arange(len(rows)), rows] = -1
             pairs.update(_nearest(rows, likeness))
     return pairs

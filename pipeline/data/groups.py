@@ -165,7 +165,7 @@ _NO_PAIRS = Pairs(np.empty((0, 2), np.int64), np.empty(0, np.float32), np.empty(
 
 def _read_state(version: str) -> tuple[list[str], Features | None, Pairs]:
     try:
-        with np.load(_STATE, allow_pickle=False) as state:
+        with _STATE.open("rb") as file, np.load(file, allow_pickle=False) as state:
             if str(state["version"]) == version:
                 pairs = Pairs(state["pairs"], state["scores"], state["mirrored"])
                 return state["pixels"].tolist(), Features(state["form"], state["strength"]), pairs

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from pipeline.data.assignment import Assignment
 from pipeline.data.packed import PackedSet
 from pipeline.errors import ModelError
 from pipeline.text import shown
+from pipeline.training.device import Compute
 from pipeline.training.predict import class_probabilities, predict_logits
 from pipeline.training.weights import FOLDS, TrainedModel, load
 
@@ -56,9 +56,7 @@ class Predictions:
         return highest
 
 
-def predict_parts(
-    models: Path, packed: PackedSet, assignment: Assignment, device: torch.device
-) -> dict[str, Predictions]:
+def predict_parts(models: Path, packed: PackedSet, assignment: Assignment, compute: Compute) -> dict[str, Predictions]:
     """Let the trained nets answer for ``test`` and ``val``.
 
     With folds, every photograph that is used is in both: each fold's net answers for the photographs of its test part
@@ -72,11 +70,11 @@ def predict_parts(
     """
     learnt = assignment.apply(packed)
     if not assignment.num_folds:
-        trained, parts = load(models, device), assignment.parts()
+        trained, parts = load(models, compute.device), assignment.parts()
         return {name: predict_part(trained, learnt, getattr(parts, name)) for name in ("test", "val")}
     pieces: dict[str, list[Predictions]] = {"test": [], "val": []}
     for fold in range(assignment.num_folds):
-        trained, parts = load(models / FOLDS / str(fold), device), assignment.fold_parts(fold)
+        trained, parts = load(models / FOLDS / str(fold), compute.device), assignment.fold_parts(fold)
         for name, answers in pieces.items():
             answers.append(predict_part(trained, learnt, getattr(parts, name)))
     return {name: _pooled(answers) for name, answers in pieces.items()}

@@ -56,12 +56,25 @@ class KeptFolds:
             return parts.train, parts.val
         return (self._table.everything(), NO_ROWS) if self._params.final == "retrain" else None
 
-    def missing(self) -> list[tuple[int, Parts]]:
-        """Return the folds that are still to be trained, and their rows."""
+    def missing(self) -> Iterator[tuple[int, Parts]]:
+        """Yield the folds that are still to be trained, and their rows.
+
+        Raises
+        ------
+        PipelineError
+            At the end, if a fold failed.
+        """
         done = [fold for fold in range(self._count) if (self._folder / str(fold)).is_dir()]
         if done:
             logger.info("train: folds %s are trained already", ", ".join(map(str, done)))
-        return [(fold, self._table.fold_parts(fold)) for fold in range(self._count) if fold not in done]
+        yield from ((fold, self._table.fold_parts(fold)) for fold in range(self._count) if fold not in done)
+        if self._failed:
+            fold, reason = next(iter(self._failed.items()))
+            raise PipelineError(
+                f"train: wanted {self._count} folds, found {len(self._failed)} that failed "
+                f"({', '.join(map(str, self._failed))}); the others are kept, and the same command goes on with "
+                f"these; fold {fold}: {reason}"
+            )
 
     @contextmanager
     def place(self, fold: int) -> Iterator[Path]:
@@ -79,16 +92,6 @@ class KeptFolds:
                 raise  # A mistake in the recipe or the data is the same in every fold.
             logger.error("train: fold %d: %s", fold, error)
             self._failed[fold] = str(error)
-
-    def raise_failures(self) -> None:
-        """Raise PipelineError if a fold failed."""
-        if self._failed:
-            fold, reason = next(iter(self._failed.items()))
-            raise PipelineError(
-                f"train: wanted {self._count} folds, found {len(self._failed)} that failed "
-                f"({', '.join(map(str, self._failed))}); the others are kept, and the same command goes on with "
-                f"these; fold {fold}: {reason}"
-            )
 
     def finish(self, models: Path, run_id: str) -> list[tuple[int, dict[str, float]]]:
         """Copy all folds below `models`, write the tables of their mean beside them, and return that, epoch by epoch.

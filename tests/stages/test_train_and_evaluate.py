@@ -76,7 +76,7 @@ def test_what_training_leaves(evaluated):
 def test_what_evaluation_leaves(evaluated):
     folder, (_, done) = evaluated
     names = {"confusion", "class_scores", "mistakes", "hits", "learning_curves", "lr_history"}
-    tables = {"metrics.json", "predictions.csv", "per_class.csv", "scores.txt"}
+    tables = {"metrics.json", "predictions.csv", "per_class.csv", "scores.txt", "data_card.md"}
     assert files_below(folder / "reports") == tables | {f"{name}.png" for name in names}
     assert "too few to judge" in done.stderr
     assert "\\n" in done.stderr  # the line end in a class's name is shown, not printed

@@ -1,0 +1,122 @@
+"""What ten more photographs cost, in a checkout of its own: `python benchmarks/growth.py [--photographs 20000]`.
+
+Draws photographs, runs the data stages from nothing, adds ten, and runs them again: each script alone, then all of
+`dvc repro` up to the split. The ratio is what counts; both sides are measured in one run on one machine.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARES = {"sound": 0.61, "lack_of_fusion": 0.14, "porosity": 0.1, "undercut": 0.07, "crack": 0.045, "spatter": 0.035}
+
+
+def draw(path: Path, seed: int, width: int, height: int) -> None:
+    """Write a JPEG of some 250 KB at 1280x960: broad light, texture, and noise."""
+    rng = np.random.default_rng(seed)
+    light = cv2.resize(rng.integers(40, 200, (12, 16)).astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    coarse = rng.integers(0, 60, (height // 4, width // 4)).astype(np.uint8)
+    fine = rng.integers(0, 12, (height // 2, width // 2)).astype(np.uint8)
+    image = cv2.add(light, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR))
+    image = cv2.add(image, cv2.resize(fine, (width, height), interpolation=cv2.INTER_NEAREST))
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def draw_set(folder: Path, seeds: range, width: int, height: int) -> None:
+    classes = np.random.default_rng(seeds.start).choice(list(SHARES), len(seeds), p=list(SHARES.values()))
+    for name in SHARES:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor() as executor:
+        list(executor.map(lambda s, c: draw(folder / c / f"{s:07d}.jpg", s, width, height), seeds, classes))
+
+
+def checkout(folder: Path) -> None:
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if not name.startswith(("tests/", "docs/", "data/split/")) and name != "dvc.lock" and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    params = YAML().load(folder / "params.yaml")
+    params["data"]["folder"] = "photographs"
+    YAML().dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "-q")
+
+
+def run(folder: Path, *command: str) -> float:
+    """Run a command and return the seconds it took."""
+    environment = os.environ | {
+        "PYTHONPATH": ".",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    return time.perf_counter() - start
+
+
+STAGES = {
+    "resize": ("src/resize.py", "photographs", "data/resized"),
+    "pack_npy": ("src/pack_npy.py", "data/resized", "data/packed"),
+    "group": ("src/group.py", "data/packed", "data/groups.csv", "data/grouped"),
+    "split": ("src/split.py", "data/packed/index.csv", "data/grouped/ties.csv", "data/split"),
+}
+
+
+def scripts(folder: Path) -> dict[str, float]:
+    return {name: run(folder, sys.executable, *command) for name, command in STAGES.items()}
+
+
+def forget(folder: Path) -> None:
+    for name in ("data/resized", "data/packed", "data/grouped", "data/split", ".weldproof"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photographs", type=int, default=20_000)
+    parser.add_argument("--width", type=int, default=1280)
+    parser.add_argument("--height", type=int, default=960)
+    parser.add_argument("--folder", type=Path, default=None, help="where to work; a temporary folder if not given")
+    arguments = parser.parse_args()
+    size = (arguments.width, arguments.height)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        checkout(folder)
+        draw_set(folder / "photographs", range(arguments.photographs), *size)
+        print(f"{arguments.photographs} photographs of {size[0]}x{size[1]}", flush=True)
+        nothing = scripts(folder)
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        time.sleep(3)
+        draw_set(folder / "photographs", range(10**6, 10**6 + 10), *size)
+        ten = scripts(folder)
+        for stage in STAGES:
+            print(f"{stage:<10} from nothing {nothing[stage]:7.1f} s   ten more {ten[stage]:6.2f} s", flush=True)
+        both = [sum(taken[stage] for stage in ("resize", "pack_npy")) for taken in (nothing, ten)]
+        print(f"resize + pack_npy: ten more cost {both[1] / both[0]:.1%} (wanted: 5% at the most)")
+        print(f"largest memory of a stage: {memory:.0f} MB", flush=True)
+        forget(folder)
+        run(folder, "dvc", "add", "-q", "photographs")
+        first = run(folder, "dvc", "repro", "-q", "split")
+        time.sleep(3)
+        draw_set(folder / "photographs", range(2 * 10**6, 2 * 10**6 + 10), *size)
+        more = run(folder, "dvc", "repro", "-q", "split")
+        idle = run(folder, "dvc", "repro", "-q", "split")
+        print(f"dvc repro split   from nothing {first:7.1f} s   ten more {more:6.2f} s   nothing to do {idle:5.2f} s")
+        print(f"dvc repro split: ten more cost {more / first:.1%} (wanted: 15% at the most)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The data card: what a set is made of, and what changed since another revision. Markdown, for people and for runs."""
+
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.assignment import PARTS, AssignmentRow, read_rows
+from pipeline.data.manifest import ManifestRow
+from pipeline.data.packed import PackedSet
+from pipeline.errors import DataError
+from pipeline.text import shown
+
+_LISTED = 20
+
+
+def data_card(packed: PackedSet, rows: Sequence[AssignmentRow]) -> str:
+    """Describe a packed set and its assignment: counts by class and part, groups, files, light, what is not used.
+
+    Parameters
+    ----------
+    packed : as `pack_npy` left it, with the class folders as its classes
+    rows : of the assignment, one a row of the packed set
+    """
+    used = sum(bool(row.class_name) for row in rows)
+    parts = [
+        f"# Data card\n\n{len(rows)} photographs in {len(packed.class_names)} class folders, {used} of them used.",
+        _classes(packed, rows),
+        _groups(rows),
+        _files(packed),
+    ]
+    notes = [f"- {shown(row.path)}: {row.note}" for row in rows if row.note and row.note != "class not learnt"]
+    if notes:
+        parts.append(_section("Kept out", notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def skipped_section(manifest: Iterable[ManifestRow]) -> str:
+    """List the photographs that could not be read; empty if there are none."""
+    lines = [f"- {shown(row.path)}: {row.problem}" for row in manifest if row.problem]
+    return "\n" + _section("Skipped: could not be read", lines) + "\n" if lines else ""
+
+
+def changes_section(before: Sequence[AssignmentRow], now: Sequence[AssignmentRow], revision: str) -> str:
+    """Say what was added, removed, re-labelled and renamed since `revision`, class folder by class folder.
+
+    A photograph is known by its content; one that stands there several times counts as often.
+    """
+    old, new = _by_content(before), _by_content(now)
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    relabelled: list[str] = []
+    moved = sum(old[content][0].part != new[content][0].part for content in old.keys() & new.keys())
+    for content in sorted(old.keys() | new.keys()):
+        was, there = (Counter(_folder(row) for row in rows.get(content, ())) for rows in (old, new))
+        gone, come = was - there, there - was
+        if gone and come:
+            source, target = min(gone), min(come)
+            relabelled.append(f"- {shown(new[content][0].path)}: {shown(source)} -> {shown(target)}")
+            table[source]["left"] += 1
+            table[target]["joined"] += 1
+            gone, come = gone - Counter([source]), come - Counter([target])
+        for name, count in gone.items():
+            table[name]["removed"] += count
+        for name, count in come.items():
+            table[name]["added"] += count
+        paths = [{row.path for row in rows.get(content, ())} for rows in (old, new)]
+        if was == there and paths[0] != paths[1]:
+            table[_folder(new[content][0])]["renamed"] += 1
+    columns = ("added", "removed", "joined", "left", "renamed")
+    lines = [
+        f"| {shown(name)} | {' | '.join(str(table[name][column]) for column in columns)} |" for name in sorted(table)
+    ]
+    head = [
+        "| class folder | added | removed | re-labelled, joined | re-labelled, left | renamed |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    parts = [f"## Changes since {shown(revision)}", "\n".join([*head, *lines]) if lines else "None."]
+    parts.append(f"{moved} photographs that stood there before changed their part.")
+    if relabelled:
+        parts.append(_section("Re-labelled", relabelled))
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def rows_at(revision: str, path: Path) -> list[AssignmentRow]:
+    """Return the assignment as it stands in git at a revision.
+
+    Raises
+    ------
+    DataError
+        If git does not know the revision, or the table is not in it.
+    """
+    done = subprocess.run(
+        ["git", "show", f"{revision}:./{path.as_posix()}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+    )
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[0] if done.stderr.strip() else "nothing"
+        raise DataError(f"--against {shown(revision)}: wanted {path} as git knows it there, found: {reason}")
+    return read_rows(path, done.stdout)
+
+
+def _classes(packed: PackedSet, rows: Sequence[AssignmentRow]) -> str:
+    light = packed.images.reshape(len(packed.images), -1)
+    # A block at a time: the array is mapped, and may be larger than the memory.
+    means = np.concatenate([light[start : start + 1024].mean(axis=1) for start in range(0, len(light), 1024)])
+    lines = []
+    for place, name in enumerate(packed.class_names):
+        own = np.flatnonzero(packed.labels == place).tolist()
+        count = Counter(rows[row].part for row in own)
+        groups = len({rows[row].group for row in own})
+        learnt = sorted({rows[row].class_name for row in own} - {""})
+        cells = [
+            shown(name),
+            shown(learnt[0]) if learnt else "not learnt",
+            str(len(own)),
+            *(str(count[part]) for part in PARTS),
+            str(groups),
+            f"{means[own].mean():.0f} ± {means[own].std():.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    head = [
+        "| class folder | learnt as | photographs | train | val | test | groups | brightness |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    return (
+        "\n".join([*head, *lines])
+        + "\n\nBrightness: mean grey level of a photograph, 0 to 255, mean ± deviation over the class."
+    )
+
+
+def _groups(rows: Sequence[AssignmentRow]) -> str:
+    sizes = Counter(row.group for row in rows)
+    several = [size for size in sizes.values() if size > 1]
+    folds = len({row.fold for row in rows} - {-1})
+    text = f"{sum(several)} photographs stand in {len(several)} groups of more than one"
+    text += f", {max(several)} in the largest." if several else "."
+    return f"{text} There are {folds} folds." if folds else text
+
+
+def _files(packed: PackedSet) -> str:
+    kinds = Counter((row.class_name, row.format) for row in packed.index)
+    formats = Counter(row.format for row in packed.index)
+    sizes = Counter((row.width, row.height) for row in packed.index)
+    common = ", ".join(f"{width}x{height} ({count})" for (width, height), count in sizes.most_common(5))
+    more = f" and {len(sizes) - 5} other sizes" if len(sizes) > 5 else ""
+    names = sorted(formats)
+    lines = [
+        f"| {shown(name)} | {' | '.join(str(kinds[name, kind]) for kind in names)} |" for name in packed.class_names
+    ]
+    table = "\n".join([f"| file type | {' | '.join(names)} |", "|---|" + "--:|" * len(names), *lines])
+    total = sum(row.size_bytes for row in packed.index) / 2**20
+    return f"Sizes: {common}{more}; {total:.1f} MiB in all.\n\n{table}"
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    more = [f"- and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    return "\n".join([f"## {title}", "", *lines[:_LISTED], *more])
+
+
+def _by_content(rows: Iterable[AssignmentRow]) -> dict[str, list[AssignmentRow]]:
+    contents: dict[str, list[AssignmentRow]] = defaultdict(list)
+    for row in rows:
+        contents[row.sha256].append(row)
+    return contents
+
+
+def _folder(row: AssignmentRow) -> str:
+    return row.path.partition("/")[0]
