@@ -7,17 +7,19 @@ it is best: band-limited phase-only correlation (K. Ito et al., IEICE Trans. Fun
 for the same details in the same places, and not for the same kind of surface.
 
 That is exact and slow, so only likely pairs are compared: those whose strengths of frequencies, which no shift
-changes, are alike, some nearest of each picture. docs/groups.md has the figures behind every choice here.
+changes, are alike. docs/groups.md has the figures behind every choice here.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from pipeline.data.parallel import map_threads
+from pipeline.data.parallel import available_cores, map_threads
 
 LEAST_SCORE = 0.25
 """Pairs below are never of use: photographs of different parts often reach it."""
@@ -30,8 +32,7 @@ _LOW, _HIGH, _HIGH_STRENGTH = 2, 22, 14  # cycles a side: what is compared, and 
 _WHITENING = 0.8  # 1: all frequencies count the same; a bit less lets the clearer ones count more
 _GRID = 48  # of the correlation; twice _HIGH, and a size that transforms fast
 _MOST_SHIFT = 6  # of 48: an eighth of the side
-_NEIGHBOURS = 24  # compared with each picture
-_LIKELY = 0.2  # least likeness of the strengths
+_LIKELY = 0.3  # least likeness of the strengths
 _LIKENESSES_AT_ONCE = 2**24  # 64 MB
 _PAIRS_AT_ONCE = 512
 
@@ -107,10 +108,19 @@ def find_pairs(features: Features, new: NDArray[np.int64], mirrored: bool) -> Pa
     ----------
     mirrored : also compare mirrored left for right, top for bottom, and both
     """
-    candidates = np.array(sorted(_likely(features, new, mirrored)), np.int64).reshape(-1, 2)
+    found = [_compared(features, block, mirrored) for block in _likely(features, new, mirrored)]
+    pairs = np.concatenate([np.empty((0, 2), np.int64), *(pairs for pairs, _, _ in found)])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    scores = np.concatenate([np.empty(0, np.float32), *(scores for _, scores, _ in found)])
+    turned = np.concatenate([np.empty(0, bool), *(turned for _, _, turned in found)])
+    return Pairs(pairs[order], scores[order], turned[order])
+
+
+def _compared(features: Features, candidates: NDArray[np.int64], mirrored: bool) -> Pairs:
+    """Compare all candidates, int64 (M, 2), and keep those that are alike."""
     blocks = np.array_split(candidates, max(1, -(-len(candidates) // _PAIRS_AT_ONCE)))
 
-    def compare(block: NDArray[np.int64]) -> tuple[Float, NDArray[np.bool_]]:
+    def compare(block: NDArray[np.int64]) -> Pairs:
         a, b = features.form[block[:, 0]], features.form[block[:, 1]]
         score = correlation(a, b)
         turned = np.zeros(len(block), bool)
@@ -119,13 +129,16 @@ def find_pairs(features: Features, new: NDArray[np.int64], mirrored: bool) -> Pa
             mirrored_b = mirror(b)
             others = np.max([correlation(a, c) for c in (turned_b, mirrored_b, _conjugate(mirrored_b))], axis=0)
             turned, score = others > score, np.maximum(score, others)
-        return score, turned
+        kept = score >= LEAST_SCORE
+        return Pairs(block[kept], score[kept], turned[kept])
 
-    results = list(map_threads(compare, blocks, "group: comparing", images=len))
-    scores = np.concatenate([score for score, _ in results])
-    turned = np.concatenate([turned for _, turned in results])
-    kept = scores >= LEAST_SCORE
-    return Pairs(candidates[kept], scores[kept], turned[kept])
+    with ThreadPoolExecutor(available_cores()) as executor:
+        results = list(executor.map(compare, blocks))
+    return Pairs(
+        np.concatenate([each.pairs for each in results]),
+        np.concatenate([each.scores for each in results]),
+        np.concatenate([each.mirrored for each in results]),
+    )
 
 
 def correlation(a: Form, b: Form) -> Float:
@@ -191,38 +204,33 @@ def _spectra(form: Form, side: int) -> NDArray[np.complex64]:
 def _energy(form: Form) -> Float:
     """Return the root of the energy of the real pictures with these spectra, in the units of `irfft2`'s values."""
     columns = np.nonzero(_BAND)[1]
-    weight = np.where(columns == 0, 1.0, 2.0)  # all other columns stand for two
-    squares = (form.astype(np.float32) ** 2).sum(axis=-1)
-    energy: Float = np.sqrt(squares @ weight / _GRID**2).astype(np.float32)
+    weight = np.where(columns == 0, 1, 2)  # all other columns stand for two
+    # In whole numbers: the same in any batch.
+    squares = (form.astype(np.int64) ** 2).sum(axis=-1)
+    energy: Float = np.sqrt((squares * weight).sum(axis=-1) / _GRID**2).astype(np.float32)
     return energy
 
 
-def _likely(features: Features, new: NDArray[np.int64], mirrored: bool) -> set[tuple[int, int]]:
-    """Return the pairs worth comparing: each new picture and those nearest to it in strengths."""
+def _likely(features: Features, new: NDArray[np.int64], mirrored: bool) -> Iterator[NDArray[np.int64]]:
+    """Yield the pairs worth comparing, int64 (M, 2), a block of new pictures at a time; no pair twice.
+
+    Whether a pair is depends on its two pictures alone, so that it never depends on when they came. The price is that
+    the new pictures are held against all: K x N short products.
+    """
     strength = features.strength.astype(np.float32)
-    queries = [strength[new]]
-    if mirrored:
-        queries.append(_mirrored_strength(strength[new]))
-    pairs: set[tuple[int, int]] = set()
-    for query in queries:
-        block = max(1, _LIKENESSES_AT_ONCE // len(strength))
-        for start in range(0, len(new), block):
-            rows = new[start : start + block]
-            likeness = query[start : start + block] @ strength.T
-            likeness[np.arange(len(rows)), rows] = -1
-            pairs.update(_nearest(rows, likeness))
-    return pairs
-
-
-def _nearest(rows: NDArray[np.int64], likeness: Float) -> Iterator[tuple[int, int]]:
-    count = min(_NEIGHBOURS, likeness.shape[1] - 1)
-    if count < 1:
-        return
-    nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
-    likely = np.take_along_axis(likeness, nearest, axis=1) >= _LIKELY
-    first = np.repeat(rows, likely.sum(axis=1))
-    second = nearest[likely]
-    yield from zip(np.minimum(first, second).tolist(), np.maximum(first, second).tolist(), strict=True)
+    is_new = np.zeros(len(strength), bool)
+    is_new[new] = True
+    block = max(1, _LIKENESSES_AT_ONCE // max(1, len(strength)))
+    for start in tqdm(range(0, len(new), block), desc="group: comparing", unit="block", disable=None):
+        rows = new[start : start + block]
+        likeness = strength[rows] @ strength.T
+        if mirrored:
+            np.maximum(likeness, _mirrored_strength(strength[rows]) @ strength.T, out=likeness)
+        likely = likeness >= _LIKELY
+        # Of two new pictures, the later one looks for the earlier one.
+        likely &= ~is_new | (np.arange(len(strength)) < rows[:, None])
+        lines, columns = np.nonzero(likely)
+        yield np.sort(np.stack([rows[lines], columns], axis=1), axis=1)
 
 
 def _mirrored_strength(strength: Float) -> Float:

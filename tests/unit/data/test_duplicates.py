@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.duplicates import LEAST_SCORE, correlation, extract, find_pairs, mirror
+from pipeline.data.squares import resize_square
 
 SIZE = 96
 
@@ -107,7 +108,7 @@ def test_exposures_of_real_photographs(name, recall, precision):
     rng = np.random.default_rng(0)
     pictures = []
     for file in files:
-        grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE).astype(np.float32)
+        grey = resize_square(cv2.imread(str(file), cv2.IMREAD_GRAYSCALE), 128).astype(np.float32)
         for _ in range(3):
             shift = tuple(rng.integers(-5, 6, 2).tolist())
             pictures.append(

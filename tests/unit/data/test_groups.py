@@ -89,7 +89,7 @@ def test_own_table(tmp_path):
     ):
         table_ties(packed.index, table)
     table.write_text("path,group\na/0.png,p\na/0.png,q\n")
-    with pytest.raises(DataError, match="wanted one group for a/0.png, found two"):
+    with pytest.raises(DataError, match=r"wanted one group for a/0\.png, found two"):
         table_ties(packed.index, table)
 
 

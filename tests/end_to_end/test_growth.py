@@ -1,0 +1,142 @@
+"""A set that grows under the real dvc: killed, run twice at once, taken back, and always the same bytes."""
+
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from checkout import checkout, processes
+from conftest import encode, environment, files_below, texture
+
+from pipeline.data.assignment import read_rows
+
+OUTPUTS = ("data/resized", "data/packed", "data/grouped", "data/split")
+
+
+def outputs(folder):
+    return {
+        f"{name}/{path}": (folder / name / path).read_bytes() for name in OUTPUTS for path in files_below(folder / name)
+    }
+
+
+def large_set(folder, count):
+    """Photographs that take some milliseconds each."""
+    for number in range(count):
+        path = folder / "abc"[number % 3] / f"{number:04d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(texture(number, 1200, 1600), ".jpg"))
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """A checkout with photographs of its own, brought up to the split once, and committed."""
+    project = checkout(tmp_path_factory.mktemp("grown") / "project", {"crack": 3, "sound_bead": 3})
+    large_set(project.folder / "photos", 90)
+    project.run("python", "-m", "pipeline", "use", "photos")
+    project.dvc("repro", "split")
+    project.commit("v1")
+    project.run("git", "tag", "v1")
+    return project
+
+
+@pytest.fixture
+def fresh(grown, tmp_path):
+    """The same checkout, in a place of its own."""
+    shutil.copytree(grown.folder, tmp_path / "project", symlinks=True)
+    return type(grown)(tmp_path / "project")
+
+
+def from_nothing(project, tmp_path):
+    """The outputs of a checkout with the same photographs and the same former split, and nothing else."""
+    other = type(project)(tmp_path / "nothing")
+    shutil.copytree(project.folder, other.folder)
+    for name in (*OUTPUTS[:3], ".weldproof"):
+        shutil.rmtree(other.folder / name, ignore_errors=True)
+    other.run("git", "checkout", "-q", "HEAD", "--", "data/split")
+    other.dvc("repro", "--force", "split")
+    return outputs(other.folder)
+
+
+@pytest.mark.parametrize(
+    ("stage", "wait"), [("resize", 0.1), ("resize", 0.6), ("pack_npy", 0.3), ("group", 0.6), ("split", 0.2)]
+)
+def test_killed_at_any_moment(fresh, tmp_path, stage, wait):
+    """dvc and the stage that it runs are killed; the next `dvc repro` ends as if nothing had happened."""
+    large_set(fresh.folder / "photos", 120)
+    with processes() as start:
+        process = start(
+            ["dvc", "repro", "split"],
+            cwd=fresh.folder,
+            env=environment(PYTHONPATH=""),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for line in process.stdout:
+            if line.startswith(f"Running stage '{stage}'"):
+                break
+        time.sleep(wait)
+        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+        process.wait(timeout=30)
+        assert process.returncode == -signal.SIGKILL
+    fresh.dvc("repro", "split")
+    assert "Data and pipelines are up to date." in fresh.dvc("repro", "split")
+    assert outputs(fresh.folder) == from_nothing(fresh, tmp_path)
+
+
+def test_two_at_once(fresh, tmp_path):
+    large_set(fresh.folder / "photos", 150)
+    with processes() as start:
+        options = {"cwd": fresh.folder, "env": environment(PYTHONPATH=""), "text": True}
+        both = [
+            start(["dvc", "repro", "split"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+            for _ in range(2)
+        ]
+        said = [process.communicate(timeout=300)[0] for process in both]
+    codes = [process.returncode for process in both]
+    assert 0 in codes, said
+    for code, text in zip(codes, said, strict=True):
+        assert code == 0 or "is busy" in text or "Unable to acquire lock" in text, text
+        assert "Traceback" not in text
+    fresh.dvc("repro", "split")
+    assert outputs(fresh.folder) == from_nothing(fresh, tmp_path)
+
+
+def test_growing_and_going_back(fresh):
+    first = {row.sha256: row.part for row in read_rows(fresh.folder / "data/split/assignment.csv")}
+    before = outputs(fresh.folder)
+    photos = fresh.folder / "photos"
+    (photos / "a" / "new.jpg").write_bytes(encode(texture(999, 600, 800), ".jpg"))
+    (photos / "a" / "0000.jpg").rename(photos / "b" / "was a.jpg")
+    (photos / "c" / "0002.jpg").unlink()
+    output = fresh.dvc("repro", "split")
+    assert "90 photographs of 3 classes to 32x32 grey, 1 of them new" in output
+    assert "split: 1 new photographs" in output
+    rows = read_rows(fresh.folder / "data/split/assignment.csv")
+    assert all(first.get(row.sha256, row.part) == row.part for row in rows)
+    difference = fresh.run("git", "diff", "--numstat", "data/split/assignment.csv").split()
+    assert difference[:2] == ["2", "2"]
+    card = fresh.run("python", "-m", "pipeline", "data", "--against", "v1")
+    assert "| a | 1 | 0 | 0 | 1 | 0 |" in card
+    assert "| b | 0 | 0 | 1 | 0 | 0 |" in card
+    assert "| c | 0 | 1 | 0 | 0 | 0 |" in card
+    assert card.strip() == (fresh.folder / "data" / "card.md").read_text().strip()
+    fresh.commit("v2")
+    fresh.run("git", "checkout", "-q", "v1")
+    fresh.dvc("checkout")
+    assert outputs(fresh.folder) == before
+    assert "Data and pipelines are up to date." in fresh.dvc("repro", "split")
+
+
+def test_choosing_classes_runs_nothing_before_the_split(fresh):
+    before = np.array([row.part for row in read_rows(fresh.folder / "data/split/assignment.csv")])
+    params = fresh.folder / "params.yaml"
+    params.write_text(params.read_text().replace("drop: []", "drop: [c]"))
+    output = fresh.dvc("repro", "split")
+    assert fresh.stages_run(output) == ["split"]
+    rows = read_rows(fresh.folder / "data/split/assignment.csv")
+    assert [row.part for row in rows] == before.tolist()
+    assert {row.class_name for row in rows} == {"a", "b", ""}
