@@ -9,6 +9,7 @@ from pipeline.data.read import decode
 
 _HALVED_FROM = 4  # times the side wanted
 _SMOOTH = 3.0  # grey levels
+_SOFT_BITS = 1.0  # a pixel
 
 
 class Seen(NamedTuple):
@@ -29,9 +30,10 @@ class Seen(NamedTuple):
 
 def read_photograph(data: bytes, size: int) -> Seen:
     """Decode a photograph's bytes to grey and scale it to `size` x `size`. Raises UnreadableImageError."""
-    grey, kind = decode(data)
-    height, width = grey.shape
-    return Seen(resize_square(grey, size), height, width, kind)
+    seen = decode(data, lambda height, width: _is_large(height, width, size) and _seems_soft(data, height * width))
+    if seen.grey.shape[0] != seen.height and not _is_smooth(seen.grey):
+        seen = decode(data)
+    return Seen(resize_square(seen.grey, size), seen.height, seen.width, seen.kind)
 
 
 def read_square(data: bytes, size: int) -> np.ndarray:
@@ -72,8 +74,21 @@ def _halved(grey: np.ndarray, size: int) -> np.ndarray:
     half picture (docs/resize.md), so by less than 1 grey level where that is less than `_SMOOTH`.
     """
     height, width = grey.shape
-    if height % 2 or width % 2 or min(height, width) < _HALVED_FROM * size:
+    if height % 2 or width % 2 or not _is_large(height, width, size):
         return grey
-    half = cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    half = np.asarray(cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    return half if _is_smooth(half) else grey
+
+
+def _is_large(height: int, width: int, size: int) -> bool:
+    return min(height, width) >= _HALVED_FROM * size
+
+
+def _is_smooth(half: np.ndarray) -> bool:
     steps = cv2.norm(half[:, 1:], half[:, :-1], cv2.NORM_L1) + cv2.norm(half[1:], half[:-1], cv2.NORM_L1)
-    return np.asarray(half) if steps / 2 < _SMOOTH * half.size else grey
+    return bool(steps / 2 < _SMOOTH * half.size)
+
+
+def _seems_soft(data: bytes, pixels: int) -> bool:
+    """Guess from a JPEG's bytes a pixel whether `_is_smooth` will hold: a wrong guess costs time alone."""
+    return 8 * len(data) < _SOFT_BITS * pixels
