@@ -22,6 +22,7 @@ from conftest import (
     texture,
     write_params,
 )
+from filelock import FileLock
 
 from pipeline.data.assignment import read_assignment
 from pipeline.data.manifest import read_manifest
@@ -194,3 +195,50 @@ def test_interrupt_leaves_nothing_half_written(workplace, number):
     assert errors.splitlines()[-1] == "error: interrupted; nothing half-written is left behind"
     assert "Traceback" not in errors
     assert not (workplace / "out").exists()
+
+
+def test_verify_is_a_switch(photographs, workplace):
+    run_data_stages(workplace, photographs)
+    for stage, *arguments in (("resize", photographs, "resized"), ("pack_npy", "resized", "packed")):
+        done = run_stage(stage, *arguments, "--verify", folder=workplace)
+        assert done.returncode == 0, done.stderr
+    assert "0 of them new" in run_stage("resize", photographs, "resized", folder=workplace).stderr
+
+
+def test_second_one_waits_for_the_first(photographs, workplace):
+    """As after a `dvc` that was killed and left its stage at work."""
+    (workplace / ".weldproof").mkdir()
+    with FileLock(workplace / ".weldproof" / "resize.lock"):
+        command = [sys.executable, ROOT / "src" / "resize.py", photographs, "out"]
+        process = subprocess.Popen(command, cwd=workplace, env=environment(), stderr=subprocess.PIPE, text=True)
+        assert process.stderr.readline() == "resize: another resize is at work in this folder; waiting for it to end\n"
+        assert not (workplace / "out").exists()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert (workplace / "out" / "manifest.csv").is_file()
+
+
+def test_own_key_and_own_table(photographs, workplace):
+    run_data_stages(workplace, photographs, last="pack_npy")
+    (workplace / "groups.csv").write_text("path,group\ncrack/000.png,x\nsound/003.png,x\n")
+    params = small_params()
+    params["group"]["key"] = r"00(4)"
+    write_params(workplace, params)
+    done = run_stage("group", "packed", "groups.csv", "grouped", folder=workplace)
+    assert "group: 4 of 15 photographs in 2 groups, 2 in the largest; ties: 2 key" in done.stderr
+    (workplace / "groups.csv").write_text("path,group\ncrack/999.png,x\n")
+    done = run_stage("group", "packed", "groups.csv", "grouped", folder=workplace)
+    assert_one_line_error(done, "groups.csv: wanted paths of photographs below the data folder, found crack/999.png")
+    params["group"]["key"] = "("
+    write_params(workplace, params)
+    done = run_stage("group", "packed", "groups.csv", "grouped", folder=workplace)
+    assert_one_line_error(done, "params.yaml: group.key: wanted a regular expression, found '('")
+
+
+def test_class_that_is_not_there(photographs, workplace):
+    run_data_stages(workplace, photographs, last="group")
+    params = small_params()
+    params["classes"]["drop"] = ["crak"]
+    write_params(workplace, params)
+    done = run_stage("split", "packed/index.csv", "grouped/ties.csv", "split", folder=workplace)
+    assert_one_line_error(done, "params.yaml: classes.drop: wanted class folders, found crak (perhaps crack?)")
