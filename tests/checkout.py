@@ -54,7 +54,7 @@ def checkout(folder, sample_counts):
         check=True,
     ).stdout.split("\0")
     for name in filter(None, names):
-        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
+        if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "data/split/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     params = small_params()
