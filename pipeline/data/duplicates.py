@@ -35,9 +35,9 @@ _WHITENING = 0.8  # 1: all frequencies count the same; a bit less lets the clear
 _LEAST_COARSE = 0.6  # of the coarse parts: of different parts, one pair in a thousand reaches it
 _LIKELY = 0.45  # of the coarse parts, where the grid of shifts may be one and a half pixels off
 _SHIFTS = tuple(product((0.0, 3.0, -3.0, 6.0, -6.0), repeat=2))  # pixels of the form, down and across
-_MOST_LIKELY = 32  # pairs for each picture: where more are alike, it is their kind
+_MOST_LIKELY = 64  # pairs for each picture: where more are alike, it is their kind
 _EXHAUSTIVE = 10**8  # pairs; beyond, the index is faster
-_INDEX_LINKS, _INDEX_BREADTH, _INDEX_ANSWERS = 16, 32, 12
+_INDEX_LINKS, _INDEX_BREADTH, _INDEX_ANSWERS = 16, 48, 16
 _LIKENESSES_AT_ONCE = 2**24  # 64 MB
 _PAIRS_AT_ONCE = 512
 
@@ -266,7 +266,7 @@ def _tried(
 def _looked_up(
     stored: NDArray[np.complex64], new: NDArray[np.int64], asked: Sequence[NDArray[np.complex64]]
 ) -> Iterator[NDArray[np.int64]]:
-    """Look the neighbours of each new picture up in an index of all: a few in a hundred are missed."""
+    """Look the neighbours of each new picture up in an index of all: a few in a thousand are missed."""
     import faiss  # slow to import, and most sets do without
 
     # Where each picture asks, half of the shifts are enough: the other picture of a pair asks for the other half.
