@@ -1,5 +1,6 @@
 """The table that `split` leaves: which photographs are learnt from, as what class, in which part and which fold."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,7 +124,8 @@ def read_rows(path: Path, text: str | None = None) -> list[AssignmentRow]:
             note=row["note"],
         )
         for row in (
-            read_csv(path, COLUMNS) if text is None else parse_csv(path, text.splitlines(keepends=True), COLUMNS)
+            # Not `splitlines`: a name may hold what that takes for the end of a line.
+            read_csv(path, COLUMNS) if text is None else parse_csv(path, io.StringIO(text, newline=""), COLUMNS)
         )
     ]
     unknown = sorted({row.part for row in rows} - {*PARTS, ""})
