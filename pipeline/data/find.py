@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -109,11 +109,10 @@ def _why_ignored(path: str) -> str | None:
         return "hidden"
     if "/" not in path:
         return "not in a class folder"
-    # Not pathlib, here and below: with many thousands of files it would be most of the time.
-    ending = os.path.splitext(path)[1]  # noqa: PTH122
-    if ending.lower() not in IMAGE_ENDINGS:
-        return f"ending {ending!r}" if ending else "no ending"
-    return None
+    if path.lower().endswith(IMAGE_ENDINGS):
+        return None
+    ending = PurePosixPath(path).suffix
+    return f"ending {ending!r}" if ending else "no ending"
 
 
 def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[str]:
