@@ -202,9 +202,12 @@ class TrackedRun:
 
         Tags, not parameters: an evaluation can be repeated with others, and MLflow never changes a parameter.
         """
-        description += "\n\nThe data it was trained on: `reports/data_card.md`, among the artifacts."
-        self.set_tags({"mlflow.note.content": description} | {f"evaluate.{k}": v for k, v in flatten(params)})
         with self._talk("upload files"):
+            experiment = self.client.get_run(self.run_id).info.experiment_id
+            # First, because the UI folds a long description. Without an address, so that it holds on any server.
+            card = f"[Data card](#/experiments/{experiment}/runs/{self.run_id}/artifacts/reports/data_card.md)"
+            description = f"{card}: what it was trained on\n\n{description}"
+            self.set_tags({"mlflow.note.content": description} | {f"evaluate.{k}": v for k, v in flatten(params)})
             self.client.log_artifacts(self.run_id, str(reports), "reports")
             for table in sorted(models.glob("*.csv")):
                 self.client.log_artifact(self.run_id, str(table), "training")

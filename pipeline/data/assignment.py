@@ -16,6 +16,9 @@ from pipeline.text import shown
 
 PARTS = ("train", "val", "test")
 
+NOT_LEARNT = "class not learnt"
+"""The note of a photograph whose class the parameters leave out."""
+
 Rows = NDArray[np.int64]
 
 NO_ROWS: Rows = np.empty(0, np.int64)

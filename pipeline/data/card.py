@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data.assignment import PARTS, AssignmentRow, read_rows
+from pipeline.data.assignment import NOT_LEARNT, PARTS, AssignmentRow, read_rows
 from pipeline.data.manifest import ManifestRow
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError
@@ -16,31 +16,28 @@ from pipeline.text import shown
 _LISTED = 20
 
 
-def data_card(packed: PackedSet, rows: Sequence[AssignmentRow]) -> str:
-    """Describe a packed set and its assignment: counts by class and part, groups, files, light, what is not used.
+def data_card(packed: PackedSet, rows: Sequence[AssignmentRow], manifest: Iterable[ManifestRow]) -> str:
+    """Describe a packed set and its assignment: counts by class, part and fold, groups, files, light, what is not used.
 
     Parameters
     ----------
     packed : as `pack_npy` left it, with the class folders as its classes
     rows : of the assignment, one a row of the packed set
+    manifest : of all photographs, with those that could not be read
     """
     used = sum(bool(row.class_name) for row in rows)
     parts = [
         f"# Data card\n\n{len(rows)} photographs in {len(packed.class_names)} class folders, {used} of them used.",
         _classes(packed, rows),
+        _folds(rows),
         _groups(rows),
         _files(packed),
+        _section("Kept out", [f"- {shown(row.path)}: {row.note}" for row in rows if row.note not in ("", NOT_LEARNT)]),
+        _section(
+            "Skipped: could not be read", [f"- {shown(row.path)}: {row.problem}" for row in manifest if row.problem]
+        ),
     ]
-    notes = [f"- {shown(row.path)}: {row.note}" for row in rows if row.note and row.note != "class not learnt"]
-    if notes:
-        parts.append(_section("Kept out", notes))
-    return "\n\n".join(parts) + "\n"
-
-
-def skipped_section(manifest: Iterable[ManifestRow]) -> str:
-    """List the photographs that could not be read; empty if there are none."""
-    lines = [f"- {shown(row.path)}: {row.problem}" for row in manifest if row.problem]
-    return "\n" + _section("Skipped: could not be read", lines) + "\n" if lines else ""
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def changes_section(before: Sequence[AssignmentRow], now: Sequence[AssignmentRow], revision: str) -> str:
@@ -62,9 +59,8 @@ def changes_section(before: Sequence[AssignmentRow], now: Sequence[AssignmentRow
     ]
     parts = [f"## Changes since {shown(revision)}", "\n".join([*head, *lines]) if lines else "None."]
     parts.append(f"{moved} photographs that stood there before changed their part.")
-    if relabelled:
-        parts.append(_section("Re-labelled", relabelled))
-    return "\n" + "\n\n".join(parts) + "\n"
+    parts.append(_section("Re-labelled", relabelled))
+    return "\n" + "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _changes(
@@ -140,13 +136,24 @@ def _classes(packed: PackedSet, rows: Sequence[AssignmentRow]) -> str:
     )
 
 
+def _folds(rows: Sequence[AssignmentRow]) -> str:
+    """Return a table of the classes that are learnt by fold; empty without folds."""
+    used = [row for row in rows if row.class_name and row.fold >= 0]
+    folds = sorted({row.fold for row in used})
+    count = Counter((row.class_name, row.fold) for row in used)
+    lines = [
+        f"| {_cell(name)} | {' | '.join(str(count[name, fold]) for fold in folds)} |"
+        for name in sorted({row.class_name for row in used})
+    ]
+    head = [f"| class | {' | '.join(f'fold {fold}' for fold in folds)} |", "|---|" + "--:|" * len(folds)]
+    return "\n".join([*head, *lines]) if folds else ""
+
+
 def _groups(rows: Sequence[AssignmentRow]) -> str:
-    sizes = Counter(row.group for row in rows)
-    several = [size for size in sizes.values() if size > 1]
-    folds = len({row.fold for row in rows} - {-1})
-    text = f"{sum(several)} photographs stand in {len(several)} groups of more than one"
-    text += f", {max(several)} in the largest." if several else "."
-    return f"{text} There are {folds} folds." if folds else text
+    several = [size for size in Counter(row.group for row in rows).values() if size > 1]
+    if not several:
+        return "Every photograph is a group of its own."
+    return f"Groups of more than one: {len(several)}, with {sum(several)} photographs, {max(several)} in the largest."
 
 
 def _files(packed: PackedSet) -> str:
@@ -165,6 +172,8 @@ def _files(packed: PackedSet) -> str:
 
 
 def _section(title: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
     more = [f"- and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
     return "\n".join([f"## {title}", "", *lines[:_LISTED], *more])
 

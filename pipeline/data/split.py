@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.data.assignment import PARTS, AssignmentRow, read_rows, write_assignment
+from pipeline.data.assignment import NOT_LEARNT, PARTS, AssignmentRow, read_rows, write_assignment
 from pipeline.data.classes import ClassParams, learnt_classes
 from pipeline.data.components import Components
 from pipeline.data.deal import Group, deal, surplus
@@ -194,7 +194,7 @@ def _row(
 ) -> AssignmentRow:
     content = entry.sha256
     name = learnt[entry.class_name]
-    note = conflicts.get(entry.path) or notes.get(content, "") or ("" if name else "class not learnt")
+    note = conflicts.get(entry.path) or notes.get(content, "") or ("" if name else NOT_LEARNT)
     return AssignmentRow(
         path=entry.path,
         class_name=name if content in part and not note else "",
@@ -207,7 +207,7 @@ def _row(
 
 
 def _kept_out(rows: Sequence[AssignmentRow]) -> list[str]:
-    out = [row for row in rows if row.note and row.note != "class not learnt"]
+    out = [row for row in rows if row.note not in ("", NOT_LEARNT)]
     lines = [f"kept out: {shown(row.path)}: {row.note}" for row in out[:_LISTED]]
     return [*lines, f"and {len(out) - _LISTED} more kept out"] if len(out) > _LISTED else lines
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.assignment import AssignmentRow, write_assignment
-from pipeline.data.card import changes_section, data_card, rows_at, skipped_section
+from pipeline.data.card import changes_section, data_card, rows_at
 from pipeline.data.manifest import ManifestRow
 from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.errors import DataError
@@ -25,7 +25,7 @@ def packed_of(paths):
 
 def test_counts_files_and_light():
     rows = [row("a/1"), row("a/2", part="test"), row("b|c/1", part="", note="ties train and test", class_name="")]
-    card = data_card(packed_of([one.path for one in rows]), rows)
+    card = data_card(packed_of([one.path for one in rows]), rows, [])
     assert "3 photographs in 2 class folders, 2 of them used" in card
     assert "| a | a | 2 | 1 | 0 | 1 | 0 | 2 | 100 ± 0 |" in card
     assert r"| b\|c | not learnt | 1 | 0 | 0 | 0 | 1 | 1 | 100 ± 0 |" in card
@@ -59,7 +59,7 @@ def test_parts_count_what_is_used():
         row("a/2", note="tied to test", class_name=""),
         row("b/1", note="class not learnt", class_name=""),
     ]
-    card = data_card(packed_of([one.path for one in rows]), rows)
+    card = data_card(packed_of([one.path for one in rows]), rows, [])
     assert "| a | a | 2 | 1 | 0 | 0 | 1 |" in card
     assert "| b | not learnt | 1 | 0 | 0 | 0 | 1 |" in card
 
@@ -75,8 +75,16 @@ def test_copies_that_changed_their_label_and_what_got_or_lost_a_part():
 
 def test_skipped():
     bad = ManifestRow("a/x.png", "a", "", "", 0, 0, 0, "", -1, "", "empty file")
-    assert "- a/x.png: empty file" in skipped_section([bad])
-    assert skipped_section([]) == ""
+    rows = [row("a/1")]
+    assert "- a/x.png: empty file" in data_card(packed_of(["a/1"]), rows, [bad])
+    assert "Skipped" not in data_card(packed_of(["a/1"]), rows, [bad._replace(problem="")])
+
+
+def test_folds_and_groups():
+    rows = [row("a/1")._replace(fold=0), row("a/2", "a/1")._replace(fold=0), row("b/1")._replace(fold=1)]
+    card = data_card(packed_of([one.path for one in rows]), rows, [])
+    assert "| class | fold 0 | fold 1 |\n|---|--:|--:|\n| a | 2 | 0 |\n| b | 0 | 1 |" in card
+    assert "Groups of more than one: 1, with 2 photographs, 2 in the largest." in card
 
 
 def test_another_revision(tmp_path, monkeypatch):
