@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from pipeline.errors import DataError
 
@@ -153,41 +153,48 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     DataError
         If the file is missing or a column is.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return parse_csv(path, file, columns)
-    except FileNotFoundError:
-        raise DataError(f"{path}: wanted a CSV table, found nothing") from None
+    with _opened(path) as file:
+        return parse_csv(path, file, columns)
 
 
 def parse_csv(path: Path, lines: Iterable[str], columns: Sequence[str]) -> list[dict[str, str]]:
     """As `read_csv`, from the lines of the file at `path`, line ends included."""
-    header, rows = _parse(path, lines, columns)
+    rows = _parse(path, lines, columns)
+    header = next(rows)
     return [dict(zip(header, row, strict=False)) for row in rows]
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """Read `columns`, two or more, in this order, and nothing else: for large tables. Raises as `read_csv` does."""
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield `columns`, two or more, in this order, of row after row: for large tables. Raises as `read_csv` does."""
+    with _opened(path) as file:
+        rows = _parse(path, file, columns)
+        places = {name: place for place, name in enumerate(next(rows))}
+        yield from map(itemgetter(*(places[name] for name in columns)), rows)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            header, rows = _parse(path, file, columns)
+        file = path.open(newline="", encoding="utf-8")
     except FileNotFoundError:
         raise DataError(f"{path}: wanted a CSV table, found nothing") from None
-    places = {name: place for place, name in enumerate(header)}
-    return list(map(itemgetter(*(places[name] for name in columns)), rows))
+    with file:
+        yield file
 
 
-def _parse(path: Path, lines: Iterable[str], columns: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def _parse(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the header, and then each row."""
     # Not csv.DictReader: with many thousands of rows it would be most of the time.
+    reader = csv.reader(lines)
     try:
-        reader = csv.reader(lines)
         header = next(reader, [])
-        rows = [row for row in reader if row]
+        missing = [name for name in columns if name not in header]
+        if missing:
+            raise DataError(f"{path}: wanted the columns {', '.join(columns)}; missing {', '.join(missing)}")
+        yield header
+        for row in filter(None, reader):
+            if len(row) < len(header):
+                raise DataError(f"{path}: wanted a value in every column, found a row that is cut short")
+            yield row
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: wanted a CSV table, found {error}") from None
-    if any(len(row) < len(header) for row in rows):
-        raise DataError(f"{path}: wanted a value in every column, found a row that is cut short")
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise DataError(f"{path}: wanted the columns {', '.join(columns)}; missing {', '.join(missing)}")
-    return header, rows

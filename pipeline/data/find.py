@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def find_photographs(folder: Path) -> Listing:
         if reason:
             ignored.append((path, reason))
         else:
-            photographs.append(Photograph(class_name=path.partition("/")[0], path=path))
+            photographs.append(Photograph(class_name=sys.intern(path.partition("/")[0]), path=path))
     if refused:
         raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *sorted(refused)]))
     ignored += _empty_folders(folder, [*(one.path for one in photographs), *(path for path, _ in ignored)])

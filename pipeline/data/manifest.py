@@ -81,12 +81,12 @@ def read_manifest(folder: Path) -> list[ManifestRow]:
     DataError
         If it is missing, or not as `write_manifest` left it.
     """
-    table = read_columns(folder / MANIFEST_NAME, ManifestRow._fields)
-    if read_made(folder) is None:
-        raise DataError(
-            f"{shown(folder / MANIFEST_NAME)}: wanted it as `resize` left it, found it changed; run resize again"
-        )
+    path = folder / MANIFEST_NAME
+    if path.exists() and read_made(folder) is None:
+        raise DataError(f"{shown(path)}: wanted it as `resize` left it, found it changed; run resize again")
     return [
-        ManifestRow(path, class_name, sha256, kind, int(size), int(height), int(width), sheet, int(tile), *rest)
-        for path, class_name, sha256, kind, size, height, width, sheet, tile, *rest in table
+        ManifestRow(place, class_name, sha256, kind, int(size), int(height), int(width), sheet, int(tile), *rest)
+        for place, class_name, sha256, kind, size, height, width, sheet, tile, *rest in read_columns(
+            path, ManifestRow._fields
+        )
     ]

@@ -53,13 +53,10 @@ def pack(resized: Path, target: Path, verify: bool = False) -> PackedSet:
     fingerprints = Fingerprints("pack_npy", verify)
     with new_files(target) as folder, _Former(target, made.size, fingerprints) as former:
         _write_images(folder / _IMAGES, resized, rows, made.size, former)
-        places = {name: place for place, name in enumerate(class_names)}
-        np.save(folder / "labels.npy", np.array([places[row.class_name] for row in rows], np.int64))
-        lines = ((number, *_index_row(row)) for number, row in enumerate(rows))
-        write_csv(folder / _INDEX, INDEX_COLUMNS, lines)
-        write_text(folder / "classes.json", json.dumps(class_names, ensure_ascii=False, indent=2) + "\n")
+        _write_tables(folder, rows, class_names)
     fingerprints.note_written(str(target / _IMAGES), _checksum(target / _INDEX))
     fingerprints.save()
+    del rows  # `open_packed` reads as much
     return open_packed(target)
 
 
@@ -137,6 +134,13 @@ def _write_images(path: Path, resized: Path, rows: Sequence[ManifestRow], size: 
                     former.copy(piece, file)
                 else:
                     file.write(piece)
+
+
+def _write_tables(folder: Path, rows: Sequence[ManifestRow], class_names: Sequence[str]) -> None:
+    places = {name: place for place, name in enumerate(class_names)}
+    np.save(folder / "labels.npy", np.array([places[row.class_name] for row in rows], np.int64))
+    write_csv(folder / _INDEX, INDEX_COLUMNS, ((number, *_index_row(row)) for number, row in enumerate(rows)))
+    write_text(folder / "classes.json", json.dumps(class_names, ensure_ascii=False, indent=2) + "\n")
 
 
 def _read_piece(rows: Sequence[ManifestRow], resized: Path, size: int, former: _Former) -> bytes | range:
