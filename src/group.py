@@ -26,16 +26,12 @@ def main(packed: Path, table: Path, grouped: Path) -> None:
     own = [*key_ties(index, params.key), *table_ties(index, table)]
     with only_one("group"):
         looked = look_alike(packed_set, params.mirrored)
-    ties = list(
-        {
-            (tie.a, tie.b): tie for tie in [*near_ties(looked, index, params.threshold), *own, *identical_ties(index)]
-        }.values()
-    )
-    doubtful = near_ties(looked, index, 0)
+        alike = near_ties(looked, index, params.threshold)
+        ties = list({(tie.a, tie.b): tie for tie in [*alike, *own, *identical_ties(index)]}.values())
+        with new_files(grouped) as folder:
+            write_ties(folder / TIES_FILE, ties)
+            write_contact_sheet(folder / "groups.html", packed_set, ties, near_ties(looked, index, 0), params.threshold)
     groups = groups_of(ties)
-    with new_files(grouped) as folder:
-        write_ties(folder / TIES_FILE, ties)
-        write_contact_sheet(folder / "groups.html", packed_set, ties, doubtful, params.threshold)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(tie.kind for tie in ties).items()))
     logging.info(
         "group: %d of %d photographs in %d groups, %d in the largest; ties: %s",
