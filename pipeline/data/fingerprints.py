@@ -10,6 +10,7 @@ The table of what is known is local to a checkout, is no output, and may be dele
 
 import csv
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -123,12 +124,18 @@ class Fingerprints:
         return [path for path in paths if not self._unchanged(path)]
 
     def save(self) -> None:
-        """Keep what was learnt or confirmed by this object, and nothing else."""
+        """Keep what was learnt or confirmed by this object, and nothing else.
+
+        A table that cannot be kept is worth a warning: the outputs are good without it.
+        """
         text = StringIO()
         rows = ((path, *known.signature, known.seen, known.sha256) for path, known in sorted(self._now.items()))
         csv.writer(text, lineterminator="\n").writerows(rows)
         body = text.getvalue()
-        write_text(self._table, f"{_checksum(body)}\n{body}")
+        try:
+            write_text(self._table, f"{_checksum(body)}\n{body}")
+        except OSError as error:
+            logging.warning("%s: %s; the next run reads everything again", self._table, error.strerror)
 
     def _note(self, path: str, known: Known) -> None:
         with self._lock:
