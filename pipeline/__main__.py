@@ -23,6 +23,7 @@ from pipeline.data.packed import open_packed
 from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
 from pipeline.errors import DataError, PipelineError
 from pipeline.files import write_text
+from pipeline.mend import mend as mend_project
 from pipeline.params import load_section, replace_value
 from pipeline.stage import errors_as_lines
 from pipeline.text import shown
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--name", help="name of the copy below data/raw; the folder's own if not given")
     verb = _add_verb(verbs, "import", import_set)
     verb.add_argument("set", choices=["elpv"], help="elpv: 2,624 solar cells from the package elpv-dataset")
+    _add_verb(verbs, "mend", mend)
     _add_verb(verbs, "summary", summary)
     verb = _add_verb(verbs, "data", data)
     verb.add_argument("--against", metavar="REV", help="also say what changed since this git revision")
@@ -183,6 +185,17 @@ def data(arguments: argparse.Namespace) -> None:
         card += changes_section(rows_at(arguments.against, table), rows, arguments.against)
     write_text(CARD, card)
     print(card)
+
+
+def mend(_arguments: argparse.Namespace) -> None:
+    """Put right what a killed dvc left broken, so that `dvc repro` can go on.
+
+    dvc writes dvc.lock, the .dvc file of your photographs and its own table of locks in place; a kill meanwhile cuts
+    them short. A cut dvc.lock or .dvc file is taken back as it was committed, or made anew; a broken table is removed.
+    What is intact is not touched, and nothing is done while a dvc is at work in the folder.
+    """
+    for line in mend_project() or ["nothing is broken"]:
+        print(line)
 
 
 def summary(_arguments: argparse.Namespace) -> None:

@@ -72,8 +72,10 @@ def new_files(folder: Path) -> Iterator[Path]:
             yield partial
         folder.mkdir(exist_ok=True)
         for made in sorted(partial.iterdir()):
-            _remove(folder / made.name)
-            made.rename(folder / made.name)
+            place = folder / made.name
+            if made.is_dir() or place.is_dir():
+                _remove(place)
+            made.replace(place)
     finally:
         _remove(partial)
 

@@ -10,6 +10,7 @@ The table of what is known is local to a checkout, is no output, and may be dele
 
 import csv
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -123,13 +124,19 @@ class Fingerprints:
         return [path for path in paths if not self._unchanged(path)]
 
     def save(self) -> None:
-        """Keep what was learnt or confirmed by this object, and nothing else."""
+        """Keep what was learnt or confirmed by this object, and nothing else.
+
+        A table that cannot be kept is worth a warning: the outputs are good without it.
+        """
         body = BytesIO()
         text = TextIOWrapper(body, encoding="utf-8", newline="")
         rows = ((path, *known.signature, known.seen, known.sha256) for path, known in sorted(self._now.items()))
         csv.writer(text, lineterminator="\n").writerows(rows)
         text.flush()
-        write_bytes(self._table, _checksum(body.getbuffer()) + b"\n" + body.getbuffer())
+        try:
+            write_bytes(self._table, _checksum(body.getbuffer()) + b"\n" + body.getbuffer())
+        except OSError as error:
+            logging.warning("%s: %s; the next run reads everything again", self._table, error.strerror)
 
     def _note(self, path: str, known: Known) -> None:
         with self._lock:

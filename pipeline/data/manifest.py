@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import DataError
-from pipeline.files import read_columns, write_csv, write_text
+from pipeline.files import new_files, read_columns, write_csv, write_text
 from pipeline.text import shown
 
 MANIFEST_NAME = "manifest.csv"
@@ -52,14 +52,15 @@ class Made(NamedTuple):
 
 
 def write_manifest(folder: Path, rows: Iterable[ManifestRow], made: Made) -> None:
-    """Write `rows`, sorted by class, then path, to ``folder/manifest.csv``, and then ``folder/made.json``.
+    """Write `rows`, sorted by class, then path, to ``folder/manifest.csv``, and with it ``folder/made.json``.
 
     The second file holds the checksum of the first, so a pair that does not belong together is known by it.
     """
     ordered = sorted(rows, key=lambda row: (row.class_name, row.path))
-    write_csv(folder / MANIFEST_NAME, ManifestRow._fields, ordered)
-    checksum = hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
-    write_text(folder / MADE_NAME, json.dumps(made._asdict() | {"manifest": checksum}, indent=2) + "\n")
+    with new_files(folder) as both:
+        write_csv(both / MANIFEST_NAME, ManifestRow._fields, ordered)
+        checksum = hashlib.sha256((both / MANIFEST_NAME).read_bytes()).hexdigest()
+        write_text(both / MADE_NAME, json.dumps(made._asdict() | {"manifest": checksum}, indent=2) + "\n")
 
 
 def read_made(folder: Path) -> Made | None:

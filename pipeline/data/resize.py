@@ -86,10 +86,10 @@ def resize_photographs(
             rows = [row for sheet_rows in sheets_rows for row in sheet_rows]
         _check_problems(source, rows, params)
         _check_at_rest(source, listing, (row.path for row in rows if row.sha256), fingerprints)
+        write_manifest(target, rows, made)
     except BaseException:
         remove_others(target, former.files if existed else ())
         raise
-    write_manifest(target, rows, made)
     remove_others(target, {*_OWN_NAMES, *(row.sheet for row in rows)})
     fingerprints.save()
     return Resized(rows, new=sum(not row.problem and former.row(row.sha256) is None for row in rows))
@@ -168,6 +168,8 @@ class _Maker:
             return self._decode(photograph, data, content)
         except UnreadableImageError as error:
             problem = str(error)
+        except FileNotFoundError:
+            raise _changed(self.source, [photograph.path]) from None
         except OSError as error:
             problem = error.strerror or str(error)
         return _row(photograph, content, data or b"", problem=problem), None

@@ -24,7 +24,7 @@ from pipeline.data.deal import Group, deal, surplus
 from pipeline.data.packed import IndexRow
 from pipeline.data.ties import Tie
 from pipeline.errors import DataError, ParameterError
-from pipeline.files import write_text
+from pipeline.files import new_files, write_text
 from pipeline.text import shown
 
 ASSIGNMENT_FILE = "assignment.csv"
@@ -124,9 +124,10 @@ def read_former(folder: Path) -> Former:
 
 
 def write_split(folder: Path, split: Split, params: SplitParams) -> None:
-    """Write ``shares.json`` and ``assignment.csv``."""
-    write_assignment(folder / ASSIGNMENT_FILE, split.rows)
-    write_text(folder / SHARES_FILE, json.dumps(params.shares.model_dump(), indent=2) + "\n")
+    """Write ``assignment.csv`` and ``shares.json``, both or none."""
+    with new_files(folder) as both:
+        write_assignment(both / ASSIGNMENT_FILE, split.rows)
+        write_text(both / SHARES_FILE, json.dumps(params.shares.model_dump(), indent=2) + "\n")
 
 
 def split_index(

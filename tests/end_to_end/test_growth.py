@@ -13,6 +13,7 @@ from conftest import encode, environment, files_below, texture
 from pipeline.data.assignment import read_rows
 
 OUTPUTS = ("data/resized", "data/packed", "data/grouped", "data/split")
+GROWN = 120
 
 
 def outputs(folder):
@@ -22,11 +23,12 @@ def outputs(folder):
 
 
 def large_set(folder, count):
-    """Photographs that take some milliseconds each."""
+    """Photographs that take some milliseconds each; those that stand there already are left alone."""
     for number in range(count):
         path = folder / "abc"[number % 3] / f"{number:04d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(texture(number, 1200, 1600), ".jpg"))
+        if not path.exists():
+            path.write_bytes(encode(texture(number, 1200, 1600), ".jpg"))
 
 
 @pytest.fixture(scope="module")
@@ -48,23 +50,32 @@ def fresh(grown, tmp_path):
     return type(grown)(tmp_path / "project")
 
 
-def from_nothing(project, tmp_path):
-    """The outputs of a checkout with the same photographs and the same former split, and nothing else."""
-    other = type(project)(tmp_path / "nothing")
-    shutil.copytree(project.folder, other.folder)
+@pytest.fixture(scope="module")
+def wanted(grown, tmp_path_factory):
+    """The outputs after the growth, made from the photographs, the former split, and nothing else."""
+    other = type(grown)(tmp_path_factory.mktemp("nothing") / "project")
+    shutil.copytree(grown.folder, other.folder, symlinks=True)
     for name in (*OUTPUTS[:3], ".weldproof"):
-        shutil.rmtree(other.folder / name, ignore_errors=True)
-    other.run("git", "checkout", "-q", "HEAD", "--", "data/split")
+        shutil.rmtree(other.folder / name)
+    large_set(other.folder / "photos", GROWN)
     other.dvc("repro", "--force", "split")
     return outputs(other.folder)
 
 
 @pytest.mark.parametrize(
-    ("stage", "wait"), [("resize", 0.1), ("resize", 0.6), ("pack_npy", 0.3), ("group", 0.6), ("split", 0.2)]
+    ("stage", "wait", "victims"),
+    [
+        ("resize", 0.1, "dvc and stage"),
+        ("resize", 0.6, "dvc"),
+        ("pack_npy", 0.3, "dvc and stage"),
+        ("group", 0.3, "dvc"),
+        ("group", 0.6, "dvc and stage"),
+        ("split", 0.2, "dvc and stage"),
+    ],
 )
-def test_killed_at_any_moment(fresh, tmp_path, stage, wait):
-    """dvc and the stage that it runs are killed; the next `dvc repro` ends as if nothing had happened."""
-    large_set(fresh.folder / "photos", 120)
+def test_killed_at_any_moment(fresh, wanted, stage, wait, victims):
+    """dvc is killed, with the stage that it runs or without; the next `dvc repro` ends as if nothing had happened."""
+    large_set(fresh.folder / "photos", GROWN)
     with processes() as start:
         process = start(
             ["dvc", "repro", "split"],
@@ -79,20 +90,47 @@ def test_killed_at_any_moment(fresh, tmp_path, stage, wait):
             if line.startswith(f"Running stage '{stage}'"):
                 break
         time.sleep(wait)
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
-        process.wait(timeout=30)
+        if victims == "dvc":
+            process.kill()
+        else:
+            subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+        # 0: a machine so fast that it was done.
+        assert process.wait(timeout=30) in (-signal.SIGKILL, 0)
+        # dvc may have been killed while it wrote its own files, which it does in place.
+        fresh.run("python", "-m", "pipeline", "mend")
+        fresh.dvc("repro", "split")
         process.stdout.close()
-        assert process.returncode == -signal.SIGKILL
-    if "RWLock-file" in fresh.dvc("repro", "split", check=False):
-        # dvc was killed while it wrote its own table of locks, which it does in place; docs/growing-data.md says so.
-        (fresh.folder / ".dvc" / "tmp" / "rwlock").unlink()
+    assert "Data and pipelines are up to date." in fresh.dvc("repro", "split")
+    assert outputs(fresh.folder) == wanted
+
+
+def test_files_of_dvc_that_are_cut_short(fresh, wanted):
+    """As a kill leaves them, after a growth that is not committed: mended, nothing of it is lost."""
+    large_set(fresh.folder / "photos", GROWN)
+    fresh.dvc("repro", "split")
+    for name in ("dvc.lock", "photos.dvc", ".dvc/tmp/rwlock"):
+        path = fresh.folder / name
+        path.write_bytes(path.read_bytes()[:1])
+    assert "validation failed" in fresh.dvc("repro", "split", check=False)
+    assert len(fresh.run("python", "-m", "pipeline", "mend").splitlines()) == 3
     fresh.dvc("repro", "split")
     assert "Data and pipelines are up to date." in fresh.dvc("repro", "split")
-    assert outputs(fresh.folder) == from_nothing(fresh, tmp_path)
+    assert outputs(fresh.folder) == wanted
 
 
-def test_two_at_once(fresh, tmp_path):
-    large_set(fresh.folder / "photos", 150)
+def test_outputs_that_are_edited_by_hand(fresh):
+    before = outputs(fresh.folder)
+    for path in (next(fresh.folder.glob("data/resized/a/*.png")), fresh.folder / "data/packed/images.npy"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+    output = fresh.dvc("repro", "split")
+    assert fresh.stages_run(output)[:2] == ["resize", "pack_npy"]
+    assert outputs(fresh.folder) == before
+
+
+def test_two_at_once(fresh, wanted):
+    large_set(fresh.folder / "photos", GROWN)
     with processes() as start:
         options = {"cwd": fresh.folder, "env": environment(PYTHONPATH=""), "text": True}
         both = [
@@ -106,7 +144,7 @@ def test_two_at_once(fresh, tmp_path):
         assert code == 0 or "is busy" in text or "Unable to acquire lock" in text, text
         assert "Traceback" not in text
     fresh.dvc("repro", "split")
-    assert outputs(fresh.folder) == from_nothing(fresh, tmp_path)
+    assert outputs(fresh.folder) == wanted
 
 
 def test_growing_and_going_back(fresh):
