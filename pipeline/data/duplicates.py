@@ -11,6 +11,7 @@ shifts is enough: of many pictures, those near to each of a new one's shifts are
 D. Yashunin, arXiv 1603.09320), of few all are tried. docs/groups.md has the figures behind every choice here.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -267,6 +268,7 @@ def _looked_up(
     stored: NDArray[np.complex64], new: NDArray[np.int64], asked: Sequence[NDArray[np.complex64]]
 ) -> Iterator[NDArray[np.int64]]:
     """Look the neighbours of each new picture up in an index of all: a few in a thousand are missed."""
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells of its loading
     import faiss  # slow to import, and most sets do without
 
     # Where each picture asks, half of the shifts are enough: the other picture of a pair asks for the other half.
