@@ -126,7 +126,8 @@ def kill(dvc: subprocess.Popen[bytes], target: str) -> str | None:
     if target == "dvc":
         dvc.kill()
         return "dvc alone"
-    stages = stages_of(dvc.pid)
+    while not (stages := stages_of(dvc.pid)) and dvc.poll() is None:
+        time.sleep(0.01)
     for pid in stages:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

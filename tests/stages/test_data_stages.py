@@ -205,17 +205,81 @@ def test_verify_is_a_switch(photographs, workplace):
     assert "0 of them new" in run_stage("resize", photographs, "resized", folder=workplace).stderr
 
 
-def test_second_one_waits_for_the_first(photographs, workplace):
+@pytest.mark.parametrize(
+    ("stage", "arguments", "made"),
+    [
+        ("resize", ("photographs", "out"), "manifest.csv"),
+        ("pack_npy", ("resized", "out"), "images.npy"),
+        ("group", ("packed", "groups.csv", "out"), "ties.csv"),
+        ("split", ("packed/index.csv", "grouped/ties.csv", "out"), "assignment.csv"),
+    ],
+)
+def test_second_one_waits_for_the_first(photographs, workplace, stage, arguments, made):
     """As after a `dvc` that was killed and left its stage at work."""
-    (workplace / ".weldproof").mkdir()
-    with FileLock(workplace / ".weldproof" / "resize.lock"):
-        command = [sys.executable, ROOT / "src" / "resize.py", photographs, "out"]
+    (workplace / "photographs").symlink_to(photographs)
+    run_data_stages(workplace, "photographs")
+    with FileLock(workplace / ".weldproof" / f"{stage}.lock"):
+        command = [sys.executable, ROOT / "src" / f"{stage}.py", *arguments]
         process = subprocess.Popen(command, cwd=workplace, env=environment(), stderr=subprocess.PIPE, text=True)
-        assert process.stderr.readline() == "resize: another resize is at work in this folder; waiting for it to end\n"
+        words = f"{stage}: another {stage} is at work in this folder; waiting for it to end\n"
+        assert process.stderr.readline() == words
         assert not (workplace / "out").exists()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert (workplace / "out" / "manifest.csv").is_file()
+    assert (workplace / "out" / made).is_file()
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+def test_photograph_that_is_replaced_while_resize_works(workplace, first):
+    """Before or after its own sheet is made; the former sheets stay, and the next run takes what is there then."""
+    make_set(workplace / "in", {"a": 3, "b": 3})
+    assert run_stage("resize", "in", "out", folder=workplace).returncode == 0
+    before = {name: (workplace / "out" / name).read_bytes() for name in files_below(workplace / "out")}
+    for index in range(40):
+        (workplace / "in" / "b" / f"{index}.jpg").write_bytes(encode(texture(index, 2000, 3000), ".jpg"))
+    victim = workplace / "in" / ("b" if first == "before" else "a") / "000.png"
+    (workplace / "in" / "a" / "new.png").write_bytes(encode(texture(77)))
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "src" / "resize.py", "in", "out"],
+        cwd=workplace,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while files_below(workplace / "out") == before.keys() and process.poll() is None:
+        time.sleep(0.005)
+    other = workplace / "other.png"
+    other.write_bytes(encode(texture(78)))
+    other.replace(victim)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    (line,) = errors.splitlines()
+    assert line.startswith("error: in")
+    assert victim.relative_to(workplace / "in").as_posix() in line
+    assert {name: (workplace / "out" / name).read_bytes() for name in files_below(workplace / "out")} == before
+    assert run_stage("resize", "in", "out", folder=workplace).returncode == 0
+    assert run_stage("resize", "in", "fresh", folder=workplace).returncode == 0
+    assert files_below(workplace / "out") == files_below(workplace / "fresh")
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"val": 0.3, "allow_moves": True}, {"folds": 3, "allow_moves": True}, {"seed": 9}], ids=str
+)
+def test_split_that_was_killed_between_its_two_files(workplace, change):
+    """The table is new and shares.json still the old one: the next run makes the same of it."""
+    make_set(workplace / "in", {"a": 12, "b": 12})
+    run_data_stages(workplace)
+    shares = (workplace / "split" / "shares.json").read_bytes()
+    make_set(workplace / "in", {"a": 17, "b": 15})
+    params = small_params()
+    params["split"] |= change
+    write_params(workplace, params)
+    run_data_stages(workplace)
+    wanted = {name: (workplace / "split" / name).read_bytes() for name in files_below(workplace / "split")}
+    (workplace / "split" / "shares.json").write_bytes(shares)
+    done = run_stage("split", "packed/index.csv", "grouped/ties.csv", "split", folder=workplace)
+    assert done.returncode == 0, done.stderr
+    assert {name: (workplace / "split" / name).read_bytes() for name in files_below(workplace / "split")} == wanted
 
 
 def test_own_key_and_own_table(photographs, workplace):

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 from conftest import files_below
@@ -55,6 +56,36 @@ def test_new_files_replaces_its_own_and_leaves_the_rest(tmp_path):
         (folder / "table").write_text("new")
     assert files_below(tmp_path) == {"place/theirs", "place/table", "place/pictures/new"}
     assert (place / "table").read_text() == "new"
+
+
+@pytest.mark.parametrize(("old", "new"), [("file", "folder"), ("folder", "file"), ("folder", "folder")])
+def test_new_files_replaces_a_folder_by_a_file_and_the_other_way(tmp_path, old, new):
+    def make(place, kind):
+        if kind == "folder":
+            place.mkdir()
+            place = place / kind
+        place.write_text(kind)
+
+    (tmp_path / "place").mkdir()
+    make(tmp_path / "place" / "same", old)
+    with new_files(tmp_path / "place") as folder:
+        make(folder / "same", new)
+    assert files_below(tmp_path) == {"place/same/folder" if new == "folder" else "place/same"}
+
+
+def test_file_is_never_away_while_it_is_replaced(tmp_path, monkeypatch):
+    """Whoever is killed just then leaves the old one or the new one."""
+    table = tmp_path / "place" / "table"
+    table.parent.mkdir()
+    table.write_text("old")
+    unlinked = []
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, **options: unlinked.append(path) or unlink(path, **options))
+    with new_files(table.parent) as folder:
+        (folder / "table").write_text("new")
+    assert table.read_text() == "new"
+    assert unlinked
+    assert table not in unlinked
 
 
 def test_failed_write_leaves_the_former_file(tmp_path, monkeypatch):

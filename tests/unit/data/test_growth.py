@@ -332,6 +332,26 @@ def test_photograph_that_changes_while_it_is_read(photographs, tmp_path, monkeyp
     assert not (tmp_path / "resized").exists()
 
 
+def test_photograph_that_is_away_for_a_moment_is_not_skipped(photographs, tmp_path, monkeypatch):
+    """Some programs remove a file before they write it anew. `skip` is for what cannot be read."""
+    victim = photographs / "crack" / "003.png"
+    content = victim.read_bytes()
+    read = fingerprints.Fingerprints.read
+
+    def away(self, path):
+        if path != str(victim):
+            return read(self, path)
+        victim.unlink()
+        try:
+            return read(self, path)
+        finally:
+            victim.write_bytes(content)
+
+    monkeypatch.setattr(fingerprints.Fingerprints, "read", away)
+    with pytest.raises(PipelineError, match=r"crack/003.png changed meanwhile"):
+        run(photographs, tmp_path, 32, on_error="skip")
+
+
 @pytest.mark.parametrize("what", ["comes", "goes"])
 def test_photograph_that_comes_or_goes_meanwhile(photographs, tmp_path, monkeypatch, what):
     victim = photographs / "crack" / ("new.png" if what == "comes" else "000.png")
