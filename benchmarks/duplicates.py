@@ -70,6 +70,23 @@ def line(name: str, pairs: np.ndarray, parts: np.ndarray) -> str:
     return f"  {name:<28} recall {right / total:.3f}   precision {right / max(1, len(pairs)):.3f}"
 
 
+def grouped(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Return the group of each of `count` pictures, as `pairs`, int64 (M, 2), tie them: int64 (count,)."""
+    nodes = [f"{number:06d}" for number in range(count)]
+    components = Components(nodes, [(nodes[a], nodes[b]) for a, b in pairs.tolist()]).members()
+    group = np.empty(count, np.int64)
+    for number, members in enumerate(components.values()):
+        group[[int(member) for member in members]] = number
+    return group
+
+
+def pairs_within(group: np.ndarray) -> np.ndarray:
+    """Return all pairs of one group: int64 (M, 2)."""
+    first, second = np.triu_indices(len(group), 1)
+    same = group[first] == group[second]
+    return np.stack([first[same], second[same]], axis=1)
+
+
 def hash_pairs(pictures: np.ndarray, parts: np.ndarray) -> None:
     """Print the line of each perceptual hash at the distance with the highest F1 on this set."""
     try:
@@ -87,7 +104,9 @@ def hash_pairs(pictures: np.ndarray, parts: np.ndarray) -> None:
         scores = {d: 2 * same[distance <= d].sum() / ((distance <= d).sum() + same.sum()) for d in range(0, 33)}
         best = max(scores, key=scores.__getitem__)
         chosen = distance <= best
-        print(line(f"{name}, distance <= {best}", np.stack([first[chosen], second[chosen]], axis=1), parts))
+        pairs = np.stack([first[chosen], second[chosen]], axis=1)
+        print(line(f"{name}, distance <= {best}", pairs, parts))
+        print(line(f"{name}, in one group", pairs_within(grouped(pairs, len(pictures))), parts))
 
 
 def nearest_neighbour(pictures: np.ndarray, labels: np.ndarray, groups: Sequence[object]) -> float:
@@ -114,17 +133,16 @@ def main() -> None:
     for folder in arguments.folders:
         pictures, parts, labels = make_set(folder, arguments.most, threshold)
         found = find_pairs(extract(pictures, np.arange(len(pictures))), np.arange(len(pictures)), mirrored=False)
-        for level in sorted({0.25, 0.3, 0.35, 0.4, 0.5, threshold}):
-            name = f"group.threshold {level:.2f}{' (set)' if level == threshold else ''}"
-            print(line(name, found.pairs[found.scores >= level], parts))
+        for level in sorted({0.3, 0.4, 0.5, threshold}):
+            name = f"{level:.2f}{' (set)' if level == threshold else ''}"
+            pairs = found.pairs[found.scores >= level]
+            print(line(f"{name}, tied directly", pairs, parts))
+            print(line(f"{name}, in one group", pairs_within(grouped(pairs, len(pictures))), parts))
         hash_pairs(pictures, parts)
-        kept = found.pairs[found.scores >= threshold]
-        nodes = [f"{number:06d}" for number in range(len(pictures))]
-        components = Components(nodes, [(nodes[a], nodes[b]) for a, b in kept.tolist()]).members()
-        group_of = {member: name for name, members in components.items() for member in members}
+        groups = grouped(found.pairs[found.scores >= threshold], len(pictures))
         scores = [
-            nearest_neighbour(pictures, labels, groups)
-            for groups in (range(len(pictures)), [group_of[node] for node in nodes], parts.tolist())
+            nearest_neighbour(pictures, labels, kept)
+            for kept in (range(len(pictures)), groups.tolist(), parts.tolist())
         ]
         print("  nearest neighbour: random folds {:.3f}, groups found {:.3f}, true parts {:.3f}".format(*scores))
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from pipeline.data.adopt import copy_photographs, home_of, plain_name
 from pipeline.data.assignment import read_rows
-from pipeline.data.card import changes_section, data_card, rows_at, skipped_section
+from pipeline.data.card import changes_section, data_card, rows_at
 from pipeline.data.find import DataParams, Listing, find_photographs
 from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
@@ -180,7 +180,7 @@ def data(arguments: argparse.Namespace) -> None:
     rows = read_rows(table)
     if [row.path for row in rows] != [row.path for row in packed.index]:
         raise DataError(f"{table}: wanted the photographs of data/packed, found others; run `dvc repro split`")
-    card = data_card(packed, rows) + skipped_section(read_manifest(Path("data/resized")))
+    card = data_card(packed, rows, read_manifest(Path("data/resized")))
     if arguments.against:
         card += changes_section(rows_at(arguments.against, table), rows, arguments.against)
     write_text(CARD, card)

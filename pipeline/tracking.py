@@ -110,11 +110,13 @@ class TrackedRun:
 
     A `strict` run raises TrackingError where the store fails. One that is not says so in the log and goes on, because
     a training must not be lost to its tracker; epochs that could not be sent are sent with the next, or by `mirror`.
+    A run that goes on after it was broken off has `logged` already what it would log again (name of a metric, step).
     """
 
     client: mlflow.MlflowClient
     run_id: str
     strict: bool
+    logged: frozenset[tuple[str, int]] = frozenset()
     _pending: list[Metric] = field(default_factory=list)
 
     @contextmanager
@@ -130,7 +132,8 @@ class TrackedRun:
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log metrics at a step (an epoch)."""
         now = get_current_time_millis()
-        self._pending += [Metric(metric_name(name), float(value), now, step) for name, value in metrics.items()]
+        named = [(metric_name(name), float(value)) for name, value in metrics.items()]
+        self._pending += [Metric(key, value, now, step) for key, value in named if (key, step) not in self.logged]
         with self._talk("log metrics"):
             while self._pending:
                 # 1000 is the most that one request may hold.
@@ -199,9 +202,12 @@ class TrackedRun:
 
         Tags, not parameters: an evaluation can be repeated with others, and MLflow never changes a parameter.
         """
-        description += "\n\nThe data it was trained on: `reports/data_card.md`, among the artifacts."
-        self.set_tags({"mlflow.note.content": description} | {f"evaluate.{k}": v for k, v in flatten(params)})
         with self._talk("upload files"):
+            experiment = self.client.get_run(self.run_id).info.experiment_id
+            # First, because the UI folds a long description. Without an address, so that it holds on any server.
+            card = f"[Data card](#/experiments/{experiment}/runs/{self.run_id}/artifacts/reports/data_card.md)"
+            description = f"{card}: what it was trained on\n\n{description}"
+            self.set_tags({"mlflow.note.content": description} | {f"evaluate.{k}": v for k, v in flatten(params)})
             self.client.log_artifacts(self.run_id, str(reports), "reports")
             for table in sorted(models.glob("*.csv")):
                 self.client.log_artifact(self.run_id, str(table), "training")
@@ -270,9 +276,19 @@ def _reopened(run_id: str) -> TrackedRun | None:
         client = _connect()
     try:
         client.update_run(run_id, status="RUNNING")
+        run = client.get_run(run_id)
+        _end_broken_off(client, run)
+        steps = {(key, each.step) for key in run.data.metrics for each in client.get_metric_history(run_id, key)}
     except MlflowException:
         return None
-    return TrackedRun(client, run_id, strict=False)
+    return TrackedRun(client, run_id, strict=False, logged=frozenset(steps))
+
+
+def _end_broken_off(client: mlflow.MlflowClient, parent: Run) -> None:
+    """End the runs below `parent` that a killed process left running."""
+    below = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and attributes.status = 'RUNNING'"
+    for child in client.search_runs([parent.info.experiment_id], below):
+        client.set_terminated(child.info.run_id, "KILLED")
 
 
 def new_run(name: str, strict: bool = True, parent: str | None = None) -> TrackedRun:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.data.assignment import read_assignment, read_rows
 from pipeline.data.card import data_card
+from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
 from pipeline.evaluation.params import EvaluateParams
 from pipeline.evaluation.predictions import predict_parts
@@ -24,26 +25,25 @@ from pipeline.training.history import epoch_metrics, read_history
 from pipeline.training.weights import load_final
 
 
-def main(models: Path, packed: Path, assignment: Path, reports: Path) -> None:
+def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: Path) -> None:
     """Score the kept epoch on the test part, and add the scores, the pictures and the model to its MLflow run.
 
     models      what `train` left
+    resized     what `resize` left: what it could not read stands on the data card
     packed      the packed set
     assignment  which picture is for testing
     reports     where metrics.json, the tables and the pictures go
     """
     params = load_section("evaluate", EvaluateParams)
-    packed_set = open_packed(packed)
-    table = read_assignment(assignment, packed_set)
-    compute = choose_compute(params.device, key="evaluate.device")
-    predictions = predict_parts(models, packed_set, table, compute)
+    table = read_assignment(assignment, packed_set := open_packed(packed))
+    predictions = predict_parts(models, packed_set, table, choose_compute(params.device, key="evaluate.device"))
     results = {
         part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
         for part, p in predictions.items()
     }
     test = results["test"]
     with new_files(reports) as folder:
-        write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment)))
+        write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment), read_manifest(resized)))
         write_tables(folder, results, predictions["test"], table.num_folds)
         write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
     tracked = run_of_training(json.loads((models / "run.json").read_text())["run_id"])

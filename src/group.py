@@ -4,8 +4,8 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from pipeline.data.contact_sheet import write_contact_sheet
-from pipeline.data.groups import GroupParams, identical_ties, key_ties, look_alike, near_ties, table_ties
+from pipeline.data.contact_sheet import crowd_line, write_contact_sheet
+from pipeline.data.groups import GroupParams, find_ties
 from pipeline.data.packed import open_packed
 from pipeline.data.ties import TIES_FILE, groups_of, write_ties
 from pipeline.files import new_files
@@ -22,21 +22,19 @@ def main(packed: Path, table: Path, grouped: Path) -> None:
     """
     params = load_section("group", GroupParams)
     packed_set = open_packed(packed)
-    index = packed_set.index
-    own = [*key_ties(index, params.key), *table_ties(index, table)]
     with only_one("group"):
-        looked = look_alike(packed_set, params.mirrored)
-        alike = near_ties(looked, index, params.threshold)
-        ties = list({(tie.a, tie.b): tie for tie in [*alike, *own, *identical_ties(index)]}.values())
+        found = find_ties(packed_set, table, params)
         with new_files(grouped) as folder:
-            write_ties(folder / TIES_FILE, ties)
-            write_contact_sheet(folder / "groups.html", packed_set, ties, near_ties(looked, index, 0), params.threshold)
-    groups = groups_of(ties)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(tie.kind for tie in ties).items()))
+            write_ties(folder / TIES_FILE, found.ties)
+            write_contact_sheet(folder / "groups.html", packed_set, found, params.threshold)
+    for crowd in found.crowds:
+        logging.warning("group: %s", crowd_line(crowd, params.threshold))
+    groups = groups_of(found.ties)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(tie.kind for tie in found.ties).items()))
     logging.info(
         "group: %d of %d photographs in %d groups, %d in the largest; ties: %s",
         sum(map(len, groups)),
-        len(index),
+        len(packed_set.index),
         len(groups),
         max(map(len, groups), default=0),
         kinds or "none",

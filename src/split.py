@@ -28,10 +28,11 @@ def main(index: Path, ties: Path, split: Path) -> None:
         write_split(split, result, params)
     for warning in result.warnings:
         logging.warning("split: %s", warning)
-    by_class = Counter((row.class_name, row.part) for row in result.rows)
+    places = [f"fold {fold}" for fold in range(params.folds)] or PARTS
+    by_class = Counter((row.class_name, f"fold {row.fold}" if params.folds else row.part) for row in result.rows)
     groups = {(row.class_name, row.group) for row in result.rows}
     for name in sorted({row.class_name for row in result.rows} - {""}):
-        counts = ", ".join(f"{by_class[name, part]} {part}" for part in PARTS)
+        counts = ", ".join(f"{by_class[name, place]} {place}" for place in places)
         logging.info("split: %s: %s; %d groups", shown(name), counts, sum(key[0] == name for key in groups))
     if former.rows:
         new = Counter(row.part for row in result.new)

@@ -1,5 +1,6 @@
 """The table that `split` leaves: which photographs are learnt from, as what class, in which part and which fold."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,9 @@ from pipeline.files import parse_csv, read_csv, write_csv
 from pipeline.text import shown
 
 PARTS = ("train", "val", "test")
+
+NOT_LEARNT = "class not learnt"
+"""The note of a photograph whose class the parameters leave out."""
 
 Rows = NDArray[np.int64]
 
@@ -123,7 +127,8 @@ def read_rows(path: Path, text: str | None = None) -> list[AssignmentRow]:
             note=row["note"],
         )
         for row in (
-            read_csv(path, COLUMNS) if text is None else parse_csv(path, text.splitlines(keepends=True), COLUMNS)
+            # Not `splitlines`: a name may hold what that takes for the end of a line.
+            read_csv(path, COLUMNS) if text is None else parse_csv(path, io.StringIO(text, newline=""), COLUMNS)
         )
     ]
     unknown = sorted({row.part for row in rows} - {*PARTS, ""})

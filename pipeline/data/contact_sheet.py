@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.data.groups import Crowd, Found
 from pipeline.data.packed import PackedSet
 from pipeline.data.ties import Tie, groups_of
 from pipeline.files import write_text
@@ -19,25 +20,19 @@ MOST_GROUPS, MOST_PICTURES, MOST_NEAR_MISSES = 120, 8, 30  # some 5 MB at the mo
 _THUMB = 112
 
 
-def write_contact_sheet(
-    path: Path, packed: PackedSet, ties: Sequence[Tie], all_pairs: Sequence[Tie], threshold: float
-) -> None:
-    """Write a page without references: the groups that `ties` form, and pairs of which `threshold` was just missed.
+def write_contact_sheet(path: Path, packed: PackedSet, found: Found, threshold: float) -> None:
+    """Write a page without references: the groups that were found, and pairs of which `threshold` was just missed.
 
     The largest group comes first, then the most doubtful: those held together by the weakest tie.
-
-    Parameters
-    ----------
-    all_pairs : also those below the threshold
     """
     row_of = {row.path: place for place, row in enumerate(packed.index)}
-    groups = _ordered(groups_of(ties), ties)
+    groups = _ordered(groups_of(found.ties), found.ties)
 
     def pictures(paths: Sequence[str]) -> list[dict[str, str]]:
         return [{"path": shown(one), "jpeg": _jpeg(packed, row_of[one])} for one in paths]
 
-    tied = {(tie.a, tie.b) for tie in ties}
-    misses = sorted((tie for tie in all_pairs if (tie.a, tie.b) not in tied), key=lambda tie: -tie.score)
+    tied = {(tie.a, tie.b) for tie in found.ties}
+    misses = sorted((tie for tie in found.alike if (tie.a, tie.b) not in tied), key=lambda tie: -tie.score)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -45,11 +40,20 @@ def write_contact_sheet(
         total=len(packed.index),
         grouped=sum(len(group["paths"]) for group in groups),
         threshold=threshold,
+        crowds=[crowd_line(crowd, threshold) for crowd in found.crowds],
         groups=groups,
         shown_groups=[group | {"pictures": pictures(group["paths"][:MOST_PICTURES])} for group in groups[:MOST_GROUPS]],
         near_misses=[{"score": tie.score, "pictures": pictures([tie.a, tie.b])} for tie in misses[:MOST_NEAR_MISSES]],
     )
     write_text(path, page)
+
+
+def crowd_line(crowd: Crowd, threshold: float) -> str:
+    """Say what was divided, and why."""
+    return (
+        f"{crowd.size} photographs hang together at a likeness of {threshold:g}, more than group.largest allows: what "
+        f"they share must be a frame or a pattern. Among them, {crowd.level:.2f} was asked for"
+    )
 
 
 def _ordered(groups: Sequence[Sequence[str]], ties: Sequence[Tie]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Deal groups of photographs out to parts by shares, class by class; what has been dealt stays."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,17 @@ class Group:
     ----------
     key : decides the order in which groups of one size are dealt; no two are equal
     sizes : class -> its photographs in the group, at least 1 each
+    merged : classes that several of those were made into, and that shall stand in every part likewise
     """
 
     key: bytes
     sizes: Mapping[str, int]
+    merged: frozenset[str] = frozenset()
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """All classes that it has photographs of."""
+        return self.merged | self.sizes.keys()
 
 
 def deal(
@@ -25,8 +33,9 @@ def deal(
     """Return the part of each group: `given`, or where that is -1 the one where its classes lack most.
 
     Rare classes are dealt first, and of a class the large groups, so that the small ones even out. Each class that has
-    as many groups as there are parts stands in every part, unless what is given leaves too few to deal; one that has
-    fewer stands in the most important parts. Depends on the groups alone, not on their order.
+    as many groups as there are parts stands in every part, unless what is given, or other classes in the same groups,
+    leave none to deal; one that has fewer stands in the most important parts. Depends on the groups alone, not on their
+    order.
 
     Parameters
     ----------
@@ -44,26 +53,20 @@ def deal(
             undealt[name].append(number)
     for name in sorted(undealt, key=lambda name: (totals[name], name)):
         for number in sorted(undealt[name], key=lambda n: (-sum(groups[n].sizes.values()), groups[n].key)):
-            table.place(number, table.best(number, name))
+            table.place(number, table.best(number))
     return table.parts
 
 
 def surplus(groups: Sequence[Group], given: Sequence[int], shares: Sequence[float]) -> list[int]:
     """Return the groups, ascending, that must leave their parts if no class is to have more in a part than its share.
 
-    Groups of one class alone, and no more than it takes: a part keeps its share rounded up, and at least one group.
+    No more than it takes: of each class, a part keeps its share rounded up, and at least one group.
     """
     table = _Table(groups, list(given), shares, range(len(shares)))
     leaving: list[int] = []
     for number in sorted(range(len(groups)), key=lambda n: groups[n].key):
-        part, sizes = given[number], groups[number].sizes
-        if part < 0 or len(sizes) > 1:
-            continue
-        ((name, size),) = sizes.items()
-        too_many = table.have[name][part] - -(-table.totals[name] * shares[part] // 1)
-        if size <= too_many and table.present[name][part] > 1:
-            table.have[name][part] -= size
-            table.present[name][part] -= 1
+        if given[number] >= 0 and table.can_spare(number):
+            table.remove(number)
             leaving.append(number)
     return sorted(leaving)
 
@@ -82,26 +85,49 @@ class _Table:
         self.present: dict[str, list[int]] = defaultdict(lambda: [0] * len(shares))
         for number, group in enumerate(groups):
             self.totals.update(group.sizes)
-            self._groups_of.update(group.sizes.keys())
-            self._to_come.update(group.sizes.keys())
+            self._groups_of.update(group.kinds)
+            self._to_come.update(group.kinds)
             if parts[number] >= 0:
                 self.place(number, parts[number])
 
     def place(self, number: int, part: int) -> None:
         self.parts[number] = part
-        for name, size in self._groups[number].sizes.items():
-            self.have[name][part] += size
-            self.present[name][part] += 1
-            self._to_come[name] -= 1
+        self._count(number, part, 1)
 
-    def best(self, number: int, name: str) -> int:
-        """Return the part for a group that is dealt as one of class `name`."""
-        wanted = self._importance[: self._groups_of[name]]
-        absent = [part for part in wanted if not self.present[name][part]]
-        if len(wanted) < len(self._shares) and absent:
-            return absent[0]
-        parts = absent if self._to_come[name] <= len(absent) else range(len(self._shares))
+    def remove(self, number: int) -> None:
+        self._count(number, self.parts[number], -1)
+        self.parts[number] = -1
+
+    def _count(self, number: int, part: int, sign: int) -> None:
+        for name, size in self._groups[number].sizes.items():
+            self.have[name][part] += sign * size
+        for kind in self._groups[number].kinds:
+            self.present[kind][part] += sign
+            self._to_come[kind] -= sign
+
+    def can_spare(self, number: int) -> bool:
+        """Whether every class in the group has more than its share where the group is, also without it."""
+        part, group = self.parts[number], self._groups[number]
+        return all(self.present[kind][part] > 1 for kind in group.kinds) and all(
+            self.have[name][part] - size >= math.ceil(self.totals[name] * self._shares[part])
+            for name, size in group.sizes.items()
+        )
+
+    def best(self, number: int) -> int:
+        """Return the part for a group: one that a class of it needs, the rarest first, and there the most lacking."""
+        group = self._groups[number]
+        parts = list(range(len(self._shares)))
+        # What classes are merged into comes first: it is what is learnt.
+        for kind in sorted(group.kinds, key=lambda kind: (kind not in group.merged, self._groups_of[kind], kind)):
+            needed = self._needed(kind)
+            parts = [part for part in parts if part in needed] or parts
         return max(parts, key=lambda part: (self._lack(number, part), -part))
+
+    def _needed(self, kind: str) -> list[int]:
+        """Return the parts of which the next group of a class must take one, lest the last are too few; or none."""
+        wanted = self._importance[: self._groups_of[kind]]
+        absent = [part for part in wanted if not self.present[kind][part]]
+        return absent[: self._to_come[kind]] if self._to_come[kind] <= len(absent) else []
 
     def _lack(self, number: int, part: int) -> float:
         # How much nearer to its shares, squared and in relation to its size, each class comes with the group here.

@@ -2,10 +2,11 @@
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -68,7 +69,7 @@ def find_photographs(folder: Path) -> Listing:
         if reason:
             ignored.append((path, reason))
         else:
-            photographs.append(Photograph(class_name=path.partition("/")[0], path=path))
+            photographs.append(Photograph(class_name=sys.intern(path.partition("/")[0]), path=path))
     if refused:
         raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *sorted(refused)]))
     ignored += _empty_folders(folder, [*(one.path for one in photographs), *(path for path, _ in ignored)])
@@ -109,11 +110,10 @@ def _why_ignored(path: str) -> str | None:
         return "hidden"
     if "/" not in path:
         return "not in a class folder"
-    # Not pathlib, here and below: with many thousands of files it would be most of the time.
-    ending = os.path.splitext(path)[1]  # noqa: PTH122
-    if ending.lower() not in IMAGE_ENDINGS:
-        return f"ending {ending!r}" if ending else "no ending"
-    return None
+    if path.lower().endswith(IMAGE_ENDINGS):
+        return None
+    ending = PurePosixPath(path).suffix
+    return f"ending {ending!r}" if ending else "no ending"
 
 
 def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[str]:

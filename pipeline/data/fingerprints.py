@@ -14,13 +14,13 @@ import logging
 import os
 import time
 from collections.abc import Iterable
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
 from pipeline.errors import DataError
-from pipeline.files import STATE_FOLDER, write_text
+from pipeline.files import STATE_FOLDER, write_bytes
 from pipeline.text import shown
 
 SETTLED = 2_000_000_000
@@ -128,12 +128,13 @@ class Fingerprints:
 
         A table that cannot be kept is worth a warning: the outputs are good without it.
         """
-        text = StringIO()
+        body = BytesIO()
+        text = TextIOWrapper(body, encoding="utf-8", newline="")
         rows = ((path, *known.signature, known.seen, known.sha256) for path, known in sorted(self._now.items()))
         csv.writer(text, lineterminator="\n").writerows(rows)
-        body = text.getvalue()
+        text.flush()
         try:
-            write_text(self._table, f"{_checksum(body)}\n{body}")
+            write_bytes(self._table, _checksum(body.getbuffer()) + b"\n" + body.getbuffer())
         except OSError as error:
             logging.warning("%s: %s; the next run reads everything again", self._table, error.strerror)
 
@@ -148,18 +149,20 @@ class Fingerprints:
             return False
 
 
-def _checksum(body: str) -> str:
-    return hashlib.sha256(body.encode("utf-8")).hexdigest()
+def _checksum(body: bytes | memoryview) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()
 
 
 def _read(table: Path) -> dict[str, Known]:
     try:
-        checksum, _, body = table.read_bytes().decode("utf-8").partition("\n")
+        checksum, _, body = table.read_bytes().partition(b"\n")
         if checksum != _checksum(body):
             return {}
+        # Not StringIO, which takes four bytes a letter.
+        lines = TextIOWrapper(BytesIO(body), encoding="utf-8", newline="")
         return {
             path: Known(Signature(*map(int, numbers)), int(seen), digest)
-            for path, *numbers, seen, digest in csv.reader(StringIO(body, newline=""))
+            for path, *numbers, seen, digest in csv.reader(lines)
         }
     except (OSError, ValueError, TypeError):
         return {}

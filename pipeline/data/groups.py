@@ -1,7 +1,7 @@
 """All that ties photographs: the same pixels, the same part in other light, and the user's own keys."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.data import duplicates, parallel
 from pipeline.data.code import code_version
-from pipeline.data.duplicates import Features, Pairs, extract, find_pairs
+from pipeline.data.duplicates import NO_PAIRS, Form, Pairs, extract, find_pairs
 from pipeline.data.packed import IndexRow, PackedSet
-from pipeline.data.ties import Tie
+from pipeline.data.ties import Tie, groups_of
 from pipeline.errors import DataError
 from pipeline.files import STATE_FOLDER, read_csv, replaced
 from pipeline.text import shown
 
 MAKERS = (duplicates, parallel)
+SURE = 0.7
+"""Likeness that two different parts reach only if nobody could tell them apart."""
+LEAST_CROWD = 30
+"""Photographs; that many of one part are nothing unusual."""
+_STEP = 0.05
 _STATE = STATE_FOLDER / "group.npz"
 
 
@@ -29,6 +34,7 @@ class GroupParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     threshold: float = Field(ge=duplicates.LEAST_SCORE, le=1)
+    largest: float = Field(gt=0, le=1)
     mirrored: bool
     key: str | None
 
@@ -49,6 +55,45 @@ class Looked(NamedTuple):
     pairs: Pairs
 
 
+class Crowd(NamedTuple):
+    """Photographs that were too many for a group: their number, and the likeness at which they still hold together."""
+
+    size: int
+    level: float
+
+
+class Found(NamedTuple):
+    """What belongs together.
+
+    Attributes
+    ----------
+    ties : no pair twice, ascending
+    alike : all pairs of pictures that are alike, also those below the threshold
+    crowds : what was too many for a group, and divided
+    """
+
+    ties: list[Tie]
+    alike: list[Tie]
+    crowds: list[Crowd]
+
+
+def find_ties(packed: PackedSet, table: Path, params: GroupParams) -> Found:
+    """Find what belongs together in a packed set: by the pixels, by the user's key, by the table `path,group`.
+
+    Raises
+    ------
+    DataError
+        If the table names a path that is not in the packed set, or gives one two groups.
+    """
+    index = packed.index
+    own = [*key_ties(index, params.key), *table_ties(index, table)]
+    alike = near_ties(look_alike(packed, params.mirrored), index)
+    near = [tie for tie in alike if tie.score >= params.threshold]
+    near, crowds = divide_crowds(near, max(LEAST_CROWD, int(params.largest * len(index))), params.threshold)
+    ties = {(tie.a, tie.b): tie for tie in [*near, *own, *identical_ties(index)]}
+    return Found(sorted(ties.values()), alike, crowds)
+
+
 def look_alike(packed: PackedSet, mirrored: bool) -> Looked:
     """Compare the pictures of a packed set; what was compared before is not compared again.
 
@@ -58,28 +103,60 @@ def look_alike(packed: PackedSet, mirrored: bool) -> Looked:
     first_row = {row.pixels: place for place, row in reversed(list(enumerate(packed.index)))}
     pixels = sorted(first_row, key=first_row.__getitem__)
     rows = np.array([first_row[each] for each in pixels], np.int64)
-    version = f"{code_version(MAKERS, ('numpy', 'opencv-python-headless'))} {mirrored}"
-    known, features, pairs = _read_state(version)
+    version = f"{code_version(MAKERS, ('numpy', 'opencv-python-headless', 'faiss-cpu'))} {mirrored}"
+    known, form, pairs = _read_state(version)
     place_before = {each: place for place, each in enumerate(known)}
     new = np.array([place for place, each in enumerate(pixels) if each not in place_before], np.int64)
-    features = _together(pixels, place_before, features, extract(packed.images, rows[new]), new)
-    pairs = _joined(_moved(pairs, known, pixels), find_pairs(features, new, mirrored))
-    _write_state(version, pixels, features, pairs)
+    form = _together(pixels, place_before, form, extract(packed.images, rows[new]), new)
+    pairs = _joined(_moved(pairs, known, pixels), find_pairs(form, new, mirrored))
+    _write_state(version, pixels, form, pairs)
     return Looked(rows, pairs)
 
 
-def near_ties(looked: Looked, index: Sequence[IndexRow], threshold: float) -> list[Tie]:
-    """Return the ties between pictures that are alike at least as much as `threshold`."""
-    kept = looked.pairs.scores >= threshold
+def near_ties(looked: Looked, index: Sequence[IndexRow]) -> list[Tie]:
+    """Return the ties between pictures that are alike."""
     return [
         Tie(index[a].path, index[b].path, "mirrored" if turned else "near", float(score))
         for (a, b), score, turned in zip(
-            looked.rows[looked.pairs.pairs[kept]].tolist(),
-            looked.pairs.scores[kept],
-            looked.pairs.mirrored[kept],
-            strict=True,
+            looked.rows[looked.pairs.pairs].tolist(), looked.pairs.scores, looked.pairs.mirrored, strict=True
         )
     ]
+
+
+def divide_crowds(ties: Sequence[Tie], most: int, threshold: float) -> tuple[list[Tie], list[Crowd]]:
+    """Take the weakest ties out of groups of more than `most` photographs, until their pieces are smaller.
+
+    What so many have in common is a frame, a fixture or a pattern, and not a part. Ties of at least `SURE` are left:
+    a long series of photographs of one part stays together, however long.
+
+    Parameters
+    ----------
+    ties : those found by the pixels, of at least `threshold`
+
+    Returns
+    -------
+    The ties that are left, and the crowds, the largest first.
+    """
+    group_of = {path: number for number, paths in enumerate(groups_of(ties)) for path in paths}
+    by_group: dict[int, list[Tie]] = defaultdict(list)
+    for tie in ties:
+        by_group[group_of[tie.a]].append(tie)
+    sizes = Counter(group_of.values())
+    kept: list[Tie] = []
+    crowds: list[Crowd] = []
+    for number, members in by_group.items():
+        level, left = threshold, members
+        while left and level < SURE and sizes[number] > most and _largest(left) > most:
+            level = min(SURE, level + _STEP)
+            left = [tie for tie in left if tie.score >= level]
+        kept += left
+        if level > threshold:
+            crowds.append(Crowd(sizes[number], level))
+    return kept, sorted(crowds, reverse=True)
+
+
+def _largest(ties: Iterable[Tie]) -> int:
+    return len(groups_of(ties)[0])
 
 
 def identical_ties(index: Sequence[IndexRow]) -> list[Tie]:
@@ -129,19 +206,15 @@ def _star(entries: Iterable[tuple[str, str]], kind: str) -> list[Tie]:
     return [Tie(paths[0], other, kind, 1.0) for paths in members.values() for other in paths[1:]]
 
 
-def _together(
-    pixels: Sequence[str], before: dict[str, int], former: Features | None, found: Features, new: np.ndarray
-) -> Features:
-    """Return the features of all `pixels`, those of the `new` ones from `found`, in one piece."""
+def _together(pixels: Sequence[str], before: dict[str, int], former: Form | None, found: Form, new: np.ndarray) -> Form:
+    """Return the forms of all `pixels`, those of the `new` ones from `found`, in one piece."""
     if former is None:
         return found
     old = np.array([place for place, each in enumerate(pixels) if each in before], np.int64)
-    source = np.array([before[pixels[place]] for place in old], np.int64)
-    form = np.empty((len(pixels), *found.form.shape[1:]), found.form.dtype)
-    strength = np.empty((len(pixels), *found.strength.shape[1:]), found.strength.dtype)
-    form[old], form[new] = former.form[source], found.form
-    strength[old], strength[new] = former.strength[source], found.strength
-    return Features(form, strength)
+    form = np.empty((len(pixels), *found.shape[1:]), found.dtype)
+    form[old] = former[np.array([before[pixels[place]] for place in old], np.int64)]
+    form[new] = found
+    return form
 
 
 def _moved(pairs: Pairs, known: Sequence[str], pixels: Sequence[str]) -> Pairs:
@@ -160,20 +233,17 @@ def _joined(one: Pairs, other: Pairs) -> Pairs:
     return Pairs(pairs[order], scores[order], np.concatenate([one.mirrored, other.mirrored])[order])
 
 
-_NO_PAIRS = Pairs(np.empty((0, 2), np.int64), np.empty(0, np.float32), np.empty(0, bool))
-
-
-def _read_state(version: str) -> tuple[list[str], Features | None, Pairs]:
+def _read_state(version: str) -> tuple[list[str], Form | None, Pairs]:
     try:
         with _STATE.open("rb") as file, np.load(file, allow_pickle=False) as state:
             if str(state["version"]) == version:
                 pairs = Pairs(state["pairs"], state["scores"], state["mirrored"])
-                return state["pixels"].tolist(), Features(state["form"], state["strength"]), pairs
+                return state["pixels"].tolist(), state["form"], pairs
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         pass
-    return [], None, _NO_PAIRS
+    return [], None, NO_PAIRS
 
 
-def _write_state(version: str, pixels: Sequence[str], features: Features, pairs: Pairs) -> None:
+def _write_state(version: str, pixels: Sequence[str], form: Form, pairs: Pairs) -> None:
     with replaced(_STATE) as partial, partial.open("wb") as file:
-        np.savez(file, version=version, pixels=np.array(pixels), **features._asdict(), **pairs._asdict())
+        np.savez(file, version=version, pixels=np.array(pixels), form=form, **pairs._asdict())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import DataError
-from pipeline.files import new_files, read_csv, write_csv, write_text
+from pipeline.files import new_files, read_columns, write_csv, write_text
 from pipeline.text import shown
 
 MANIFEST_NAME = "manifest.csv"
@@ -82,25 +82,12 @@ def read_manifest(folder: Path) -> list[ManifestRow]:
     DataError
         If it is missing, or not as `write_manifest` left it.
     """
-    rows = read_csv(folder / MANIFEST_NAME, ManifestRow._fields)
-    if read_made(folder) is None:
-        raise DataError(
-            f"{shown(folder / MANIFEST_NAME)}: wanted it as `resize` left it, found it changed; run resize again"
+    path = folder / MANIFEST_NAME
+    if path.exists() and read_made(folder) is None:
+        raise DataError(f"{shown(path)}: wanted it as `resize` left it, found it changed; run resize again")
+    return [
+        ManifestRow(place, class_name, sha256, kind, int(size), int(height), int(width), sheet, int(tile), *rest)
+        for place, class_name, sha256, kind, size, height, width, sheet, tile, *rest in read_columns(
+            path, ManifestRow._fields
         )
-    return [_row(row) for row in rows]
-
-
-def _row(row: dict[str, str]) -> ManifestRow:
-    return ManifestRow(
-        path=row["path"],
-        class_name=row["class_name"],
-        sha256=row["sha256"],
-        format=row["format"],
-        size_bytes=int(row["size_bytes"]),
-        height=int(row["height"]),
-        width=int(row["width"]),
-        sheet=row["sheet"],
-        tile=int(row["tile"]),
-        pixels=row["pixels"],
-        problem=row["problem"],
-    )
+    ]

@@ -9,11 +9,11 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import fields
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -23,11 +23,11 @@ from pipeline.data.manifest import ManifestRow, read_made, read_manifest
 from pipeline.data.packed import INDEX_COLUMNS, IndexRow, PackedSet, open_packed, read_index
 from pipeline.data.parallel import map_threads
 from pipeline.errors import DataError
-from pipeline.files import new_files, write_csv, write_text
+from pipeline.files import append_range, new_files, write_csv, write_text
 from pipeline.text import shown
 
 _IMAGES, _INDEX = "images.npy", "index.csv"
-_INDEX_FIELDS = [field.name for field in fields(IndexRow)]
+_index_row = attrgetter(*IndexRow._fields)
 
 
 def pack(resized: Path, target: Path, verify: bool = False) -> PackedSet:
@@ -53,35 +53,37 @@ def pack(resized: Path, target: Path, verify: bool = False) -> PackedSet:
     fingerprints = Fingerprints("pack_npy", verify)
     with new_files(target) as folder, _Former(target, made.size, fingerprints) as former:
         _write_images(folder / _IMAGES, resized, rows, made.size, former)
-        places = {name: place for place, name in enumerate(class_names)}
-        np.save(folder / "labels.npy", np.array([places[row.class_name] for row in rows], np.int64))
-        lines = ((number, *(getattr(row, name) for name in _INDEX_FIELDS)) for number, row in enumerate(rows))
-        write_csv(folder / _INDEX, INDEX_COLUMNS, lines)
-        write_text(folder / "classes.json", json.dumps(class_names, ensure_ascii=False, indent=2) + "\n")
+        _write_tables(folder, rows, class_names)
     fingerprints.note_written(str(target / _IMAGES), _checksum(target / _INDEX))
     fingerprints.save()
+    del rows  # `open_packed` reads as much
     return open_packed(target)
 
 
 class _Former:
-    """The rows of the array that stands there already, by the hash of their pixels."""
+    """The rows of the array that stands there already, by the hash of their pixels.
+
+    Attributes
+    ----------
+    untouched : whether it is as `pack` left it, so that its rows need not be hashed
+    """
 
     def __init__(self, folder: Path, size: int, fingerprints: Fingerprints) -> None:
-        self._size = size
+        self.untouched = False
+        self._path, self._length = folder / _IMAGES, size**2
         self._file: int | None = None
         self._places: dict[str, int] = {}
-        self._untouched = False
         self._closing = ExitStack()
         try:
-            array = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
+            array = np.load(self._path, mmap_mode="r", allow_pickle=False)
             index = read_index(folder / _INDEX)
             if array.dtype != np.uint8 or array.shape[1:] != (size, size):
                 return
             self._start = array.offset
             # Read, not mapped: a file that is cut short meanwhile would kill the reader of a map.
-            self._file = os.open(folder / _IMAGES, os.O_RDONLY)
+            self._file = os.open(self._path, os.O_RDONLY)
             self._closing.callback(os.close, self._file)
-            self._untouched = fingerprints.known(str(folder / _IMAGES)) == _checksum(folder / _INDEX)
+            self.untouched = fingerprints.known(str(self._path)) == _checksum(folder / _INDEX)
         except (OSError, ValueError, EOFError, DataError):
             return
         self._places = {row.pixels: place for place, row in enumerate(index)}
@@ -92,29 +94,28 @@ class _Former:
     def __exit__(self, *_: object) -> None:
         self._closing.close()
 
-    def square(self, pixels: str) -> bytes | None:
-        """Return the row whose pixels have this SHA-256, or None if there is none, or it is damaged."""
-        return self.squares([pixels])
-
-    def squares(self, pixels: Sequence[str]) -> bytes | None:
-        """Return the rows with these pixels in one piece, or None unless they stand together, all of them intact."""
+    def places(self, pixels: Sequence[str]) -> range | None:
+        """Return the rows with these SHA-256, one or more, or None unless they stand together, in this order."""
         first = self._places.get(pixels[0])
-        if first is None or [self._places.get(each) for each in pixels] != [*range(first, first + len(pixels))]:
+        if first is None or any(self._places.get(each) != place for place, each in enumerate(pixels, first)):
             return None
-        assert self._file is not None
-        length = self._size**2
-        data = os.pread(self._file, len(pixels) * length, self._start + first * length)
-        return data if len(data) == len(pixels) * length and self._is_intact(data, pixels) else None
+        return range(first, first + len(pixels))
 
-    def _is_intact(self, data: bytes, pixels: Sequence[str]) -> bool:
-        if self._untouched:
-            return True
-        view, length = memoryview(data), self._size**2
-        starts = range(0, len(data), length)
-        return all(
-            hashlib.sha256(view[start : start + length]).hexdigest() == each
-            for start, each in zip(starts, pixels, strict=True)
-        )
+    def read(self, pixels: Sequence[str]) -> bytes | None:
+        """Return the rows with these SHA-256 in one piece, or None unless they stand together, all of them intact."""
+        places = self.places(pixels)
+        if places is None or self._file is None:
+            return None
+        data = os.pread(self._file, len(places) * self._length, self._start + places.start * self._length)
+        rows = (memoryview(data)[start : start + self._length] for start in range(0, len(data), self._length))
+        return data if [hashlib.sha256(row).hexdigest() for row in rows] == list(pixels) else None
+
+    def copy(self, places: range, target: BinaryIO) -> None:
+        """Append rows to `target`, unread."""
+        assert self._file is not None
+        start = self._start + places.start * self._length
+        if not append_range(self._file, start, len(places) * self._length, target):
+            raise DataError(f"{shown(self._path)}: wanted an array at rest, found it cut short meanwhile; run again")
 
 
 def _write_images(path: Path, resized: Path, rows: Sequence[ManifestRow], size: int, former: _Former) -> None:
@@ -128,15 +129,27 @@ def _write_images(path: Path, resized: Path, rows: Sequence[ManifestRow], size: 
         np.lib.format.write_array_header_1_0(file, header)
         read = partial(_read_piece, resized=resized, size=size, former=former)
         with closing(map_threads(read, pieces, "pack_npy", images=len)) as squares:
-            file.writelines(squares)
+            for piece in squares:
+                if isinstance(piece, range):
+                    former.copy(piece, file)
+                else:
+                    file.write(piece)
 
 
-def _read_piece(rows: Sequence[ManifestRow], resized: Path, size: int, former: _Former) -> bytes:
-    """Return the squares of consecutive photographs of one sheet, one after the other."""
-    together = former.squares([row.pixels for row in rows])
-    if together is not None:
+def _write_tables(folder: Path, rows: Sequence[ManifestRow], class_names: Sequence[str]) -> None:
+    places = {name: place for place, name in enumerate(class_names)}
+    np.save(folder / "labels.npy", np.array([places[row.class_name] for row in rows], np.int64))
+    write_csv(folder / _INDEX, INDEX_COLUMNS, ((number, *_index_row(row)) for number, row in enumerate(rows)))
+    write_text(folder / "classes.json", json.dumps(class_names, ensure_ascii=False, indent=2) + "\n")
+
+
+def _read_piece(rows: Sequence[ManifestRow], resized: Path, size: int, former: _Former) -> bytes | range:
+    """Return the squares of consecutive photographs of one sheet, one after the other, or where `former` has them."""
+    pixels = [row.pixels for row in rows]
+    together = former.places(pixels) if former.untouched else former.read(pixels)
+    if together:
         return together
-    squares = [former.square(row.pixels) for row in rows]
+    squares = [former.read([each]) for each in pixels]
     if None in squares:
         sheet = _read_sheet(resized / rows[0].sheet)
         squares = [square or _cut(resized, sheet, row, size) for row, square in zip(rows, squares, strict=True)]

@@ -9,19 +9,19 @@
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.errors import DataError
-from pipeline.files import read_csv
+from pipeline.files import read_columns
 from pipeline.text import shown
 
 
-@dataclass(frozen=True)
-class IndexRow:
+class IndexRow(NamedTuple):
     """One row of ``index.csv``: the source file of a row of the array.
 
     Attributes
@@ -45,7 +45,7 @@ class IndexRow:
     width: int
 
 
-INDEX_COLUMNS = ("row", *(field.name for field in fields(IndexRow)))
+INDEX_COLUMNS = ("row", *IndexRow._fields)
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,8 @@ class PackedSet:
 def read_index(path: Path) -> tuple[IndexRow, ...]:
     """Read ``index.csv``. Raises DataError if it is missing or not sorted by class, then path."""
     rows = tuple(
-        IndexRow(
-            path=row["path"],
-            class_name=row["class_name"],
-            sha256=row["sha256"],
-            pixels=row["pixels"],
-            format=row["format"],
-            size_bytes=int(row["size_bytes"]),
-            height=int(row["height"]),
-            width=int(row["width"]),
-        )
-        for row in read_csv(path, INDEX_COLUMNS)
+        IndexRow(place, class_name, sha256, pixels, kind, int(size), int(height), int(width))
+        for _, place, class_name, sha256, pixels, kind, size, height, width in read_columns(path, INDEX_COLUMNS)
     )
     if any((a.class_name, a.path) >= (b.class_name, b.path) for a, b in pairwise(rows)):
         raise DataError(f"{shown(path)}: wanted rows sorted by class, then path, each path once; found another order")

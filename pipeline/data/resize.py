@@ -85,7 +85,7 @@ def resize_photographs(
         with closing(map_threads(maker.make, pieces, "resize", images=len)) as sheets_rows:
             rows = [row for sheet_rows in sheets_rows for row in sheet_rows]
         _check_problems(source, rows, params)
-        _check_at_rest(source, listing, [row.path for row in rows if row.sha256], fingerprints)
+        _check_at_rest(source, listing, (row.path for row in rows if row.sha256), fingerprints)
         write_manifest(target, rows, made)
     except BaseException:
         remove_others(target, former.files if existed else ())
@@ -242,14 +242,13 @@ def _check_problems(source: Path, rows: list[ManifestRow], params: ResizeParams)
         raise DataError("\n  ".join([head, *problems]))
 
 
-def _check_at_rest(source: Path, listing: Listing, read: Sequence[str], fingerprints: Fingerprints) -> None:
+def _check_at_rest(source: Path, listing: Listing, read: Iterable[str], fingerprints: Fingerprints) -> None:
     """Refuse what changed since it was read: DVC would take the outputs for those of the photographs as they are."""
-    now = {photograph.path for photograph in find_photographs(source).photographs}
-    before = {photograph.path for photograph in listing.photographs}
+    now = find_photographs(source).photographs
     touched = fingerprints.changed(f"{source}/{path}" for path in read)
-    changed = sorted((now ^ before) | {path.removeprefix(f"{source}/") for path in touched})
-    if changed:
-        raise _changed(source, changed)
+    if touched or now != listing.photographs:
+        other = {photograph.path for photograph in set(now) ^ set(listing.photographs)}
+        raise _changed(source, sorted(other | {path.removeprefix(f"{source}/") for path in touched}))
 
 
 def _changed(source: Path, paths: Sequence[str]) -> DataError:

@@ -2,20 +2,22 @@
 
 A photograph is known by its content. Once it has a part, it keeps it. Photographs form groups: those with the same
 bytes, with the same pixels once packed, those that `group` tied, and those that were one group before. A group has one
-part. Two groups in different parts stay apart: what would tie them is kept out.
+part. Two groups in different parts stay apart: what would tie them is not used, but an old photograph keeps its part.
 """
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.data.assignment import PARTS, AssignmentRow, read_rows, write_assignment
+from pipeline.data.assignment import NOT_LEARNT, PARTS, AssignmentRow, read_rows, write_assignment
 from pipeline.data.classes import ClassParams, learnt_classes
 from pipeline.data.components import Components
 from pipeline.data.deal import Group, deal, surplus
@@ -147,33 +149,38 @@ def split_index(
     conflicts = _conflicts(index, learnt)
     if conflicts and params.on_conflict == "fail":
         raise DataError(_conflict_text(conflicts, index))
-    contents = _Contents(index, ties, former.rows, {row.sha256 for row in index if row.path in conflicts})
+    reseeded = former.shares is not None and former.shares.seed != params.seed
+    contents = _Contents(index, ties, () if reseeded else former.rows, conflicts, learnt)
     former_parts = {row.sha256: PARTS.index(row.part) for row in former.rows if row.part}
     parts = _Dealer("part", PARTS, params.shares.parts(), _IMPORTANCE, params, split.warnings)
     before = former.shares.parts() if former.shares else None
-    reseeded = former.shares is not None and former.shares.seed != params.seed
     parts.settle(contents, former_parts, before, reseeded)
     if params.folds:
         names = [f"fold {number}" for number in range(params.folds)]
-        folds = _Dealer("fold", names, [1 / params.folds] * params.folds, names, params, split.warnings)
+        # A class of few groups does not stand in two folds that follow each other: the second chooses the epoch for
+        # the first, and none would be left to train on.
+        spread = [*names[::2], *names[1::2]]
+        folds = _Dealer("fold", names, [1 / params.folds] * params.folds, spread, params, split.warnings)
         former_folds = {row.sha256: row.fold for row in former.rows if row.fold >= 0}
         known = former.shares.folds if former.shares else 0
         folds.settle(contents, former_folds, [1 / known] * known if known else None, reseeded)
-        # A new photograph that ties two folds is of no use; an old one keeps its part.
+        # A new photograph that ties two folds gets no part; an old one keeps its own.
         parts.notes |= {content: note for content, note in folds.notes.items() if content not in parts.given}
-        contents.apart |= folds.notes.keys()
-    contents.apart |= parts.notes.keys()
     part = parts.deal(contents)
     fold = folds.deal(contents.only(part)) if params.folds else {}
     notes = folds.notes | parts.notes if params.folds else parts.notes
-    contents.name_the_rest()
+    # What only photographs that are not used hold together, across two folds, is two groups.
+    contents.name_groups(
+        {content: place * (params.folds + 1) + fold.get(content, params.folds) for content, place in part.items()}
+    )
     for entry in index:
         row = _row(entry, learnt, conflicts, contents.group_of, part, fold, notes)
         split.rows.append(row)
         if row.part and row.sha256 not in former_parts:
             split.new.append(row)
     split.warnings += _kept_out(split.rows)
-    split.warnings += _class_warnings(split.rows)
+    split.warnings += _fold_warnings(split.rows, params.folds) if params.folds else _part_warnings(split.rows)
+    _check_all_are_there(split.rows, learnt)
     return split
 
 
@@ -188,10 +195,10 @@ def _row(
 ) -> AssignmentRow:
     content = entry.sha256
     name = learnt[entry.class_name]
-    note = conflicts.get(entry.path) or notes.get(content, "") or ("" if name else "class not learnt")
+    note = conflicts.get(entry.path) or notes.get(content, "") or ("" if name else NOT_LEARNT)
     return AssignmentRow(
         path=entry.path,
-        class_name=name if content in part and entry.path not in conflicts else "",
+        class_name=name if content in part and not note else "",
         sha256=content,
         group=groups[content],
         part=PARTS[part[content]] if content in part else "",
@@ -201,25 +208,55 @@ def _row(
 
 
 def _kept_out(rows: Sequence[AssignmentRow]) -> list[str]:
-    out = [row for row in rows if row.note and row.note != "class not learnt"]
+    out = [row for row in rows if row.note not in ("", NOT_LEARNT)]
     lines = [f"kept out: {shown(row.path)}: {row.note}" for row in out[:_LISTED]]
     return [*lines, f"and {len(out) - _LISTED} more kept out"] if len(out) > _LISTED else lines
 
 
-def _class_warnings(rows: Sequence[AssignmentRow]) -> list[str]:
-    """Say which classes have too few groups for all parts, or are missing in one."""
-    groups: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+def _groups_of_classes(
+    rows: Iterable[AssignmentRow], column: Literal["part", "fold"]
+) -> dict[str, dict[str | int, set[str]]]:
+    """Return class -> part or fold -> the groups that it has there, of what is used."""
+    groups: dict[str, dict[str | int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
         if row.class_name:
-            groups[row.class_name][row.part].add(row.group)
+            groups[row.class_name][getattr(row, column)].add(row.group)
+    return groups
+
+
+def _part_warnings(rows: Iterable[AssignmentRow]) -> list[str]:
+    """Say which classes are missing in a part."""
     warnings = []
-    for name, by_part in sorted(groups.items()):
+    for name, by_part in sorted(_groups_of_classes(rows, "part").items()):
         missing = [part for part in PARTS if part not in by_part]
         if missing:
-            count = sum(len(members) for members in by_part.values())
-            word = "group" if count == 1 else "groups"
-            warnings.append(f"{shown(name)}: none in {' and '.join(missing)}: it has {count} {word} of photographs")
+            warnings.append(f"{shown(name)}: none in {' and '.join(missing)}: it has {_count(by_part)}")
     return warnings
+
+
+def _fold_warnings(rows: Iterable[AssignmentRow], folds: int) -> list[str]:
+    """Say which classes are judged by a net that was trained without them."""
+    warnings = []
+    for name, by_fold in sorted(_groups_of_classes(rows, "fold").items()):
+        unseen = [fold for fold in range(folds) if fold in by_fold and not by_fold.keys() - {fold, (fold + 1) % folds}]
+        if unseen:
+            where = ", ".join(map(str, unseen))
+            warnings.append(f"{shown(name)}: the net of fold {where} is trained without it: it has {_count(by_fold)}")
+    return warnings
+
+
+def _count(groups: Mapping[str | int, set[str]]) -> str:
+    count = len(set().union(*groups.values()))
+    return f"{count} {'group' if count == 1 else 'groups'} of photographs"
+
+
+def _check_all_are_there(rows: Sequence[AssignmentRow], learnt: Mapping[str, str]) -> None:
+    for name in sorted(set(learnt.values()) - {""} - {row.class_name for row in rows}):
+        row = next(row for row in rows if learnt[row.path.partition("/")[0]] == name)
+        raise DataError(
+            f"split: wanted photographs of {shown(name)}, found that all are kept out ({shown(row.path)}: {row.note}); "
+            "classes.drop learns without it, classes.merge joins it with another"
+        )
 
 
 def _conflict_text(conflicts: Mapping[str, str], index: Sequence[IndexRow]) -> str:
@@ -232,55 +269,101 @@ def _conflict_text(conflicts: Mapping[str, str], index: Sequence[IndexRow]) -> s
 
 
 class _Contents:
-    """The distinct contents of an index, what ties them, and the groups that they form."""
+    """The distinct contents of an index, what binds them, and the groups that they form.
+
+    Attributes
+    ----------
+    sizes : content -> class folder -> its photographs there
+    unused : contents that stand under several classes, or are tied to others in another place
+    bonds : contents of which each belongs together with each, whatever becomes of the others
+    apart : contents that bind nothing, since they would bind what has to stay apart
+    """
 
     def __init__(
-        self, index: Sequence[IndexRow], ties: Iterable[Tie], former: Sequence[AssignmentRow], unused: set[str]
+        self,
+        index: Sequence[IndexRow],
+        ties: Iterable[Tie],
+        former: Sequence[AssignmentRow],
+        conflicts: Collection[str],
+        learnt: Mapping[str, str],
     ) -> None:
+        self._learnt = learnt
         self.sizes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        first_with: dict[str, str] = {}
-        self.edges: list[tuple[str, str]] = []
         for row in index:
-            sizes = self.sizes[row.sha256]
-            if row.sha256 not in unused:
-                sizes[row.class_name] += 1
-            self.edges.append((first_with.setdefault(row.pixels, row.sha256), row.sha256))
-        by_path = {row.path: row.sha256 for row in index}
-        self.edges += [(by_path[tie.a], by_path[tie.b]) for tie in ties if tie.a in by_path and tie.b in by_path]
-        self.former_group = {row.sha256: row.group for row in former}
-        first_of: dict[str, str] = {}
-        for content in sorted(self.sizes):
-            group = self.former_group.get(content)
-            if group is not None:
-                self.edges.append((first_of.setdefault(group, content), content))
-        self.edges = sorted({(min(a, b), max(a, b)) for a, b in self.edges if a != b})
+            self.sizes[row.sha256][row.class_name] += 1
+        self.unused = {row.sha256 for row in index if row.path in conflicts}
+        self._former_group = {row.sha256: row.group for row in former}
+        sets = [*_tied_sets(index, ties), *self._former_groups()]
+        self.bonds = sorted({tuple(sorted(members)) for members in sets if len(members) > 1})
         self.apart: set[str] = set()
         self.group_of: dict[str, str] = {}
 
+    def _former_groups(self) -> Iterable[set[str]]:
+        groups: dict[str, set[str]] = defaultdict(set)
+        for content in self.sizes:
+            # One that comes back belongs to the group that bears its name.
+            groups[self._former_group.get(content, _name(content))].add(content)
+        return groups.values()
+
     def only(self, chosen: Mapping[str, int]) -> "_Contents":
         """Return a copy with the contents in `chosen` alone."""
-        copy: _Contents = object.__new__(_Contents)
-        copy.sizes = {content: sizes for content, sizes in self.sizes.items() if content in chosen}
-        copy.edges = [(a, b) for a, b in self.edges if a in chosen and b in chosen]
-        copy.former_group, copy.apart, copy.group_of = self.former_group, self.apart, {}
-        return copy
+        fewer = copy(self)
+        fewer.sizes = {content: sizes for content, sizes in self.sizes.items() if content in chosen}
+        fewer.bonds = [tuple(member for member in bond if member in chosen) for bond in self.bonds]
+        return fewer
 
-    def groups(self, apart: Collection[str]) -> list[list[str]]:
-        """Return the groups, each a list of contents; those `apart` are groups of their own, and tie nothing."""
-        edges = [(a, b) for a, b in self.edges if a not in apart and b not in apart]
+    def groups(self, apart: Collection[str], given: Mapping[str, int]) -> list[list[str]]:
+        """Return the groups, each a list of contents.
+
+        Those `apart` are groups of their own, and bind nothing; no bond goes from one `given` place to another.
+        """
+        edges = []
+        for bond in self.bonds:
+            inside = sorted((given.get(member, -1), member) for member in bond if member not in apart)
+            edges += [(a, b) for (at, a), (to, b) in pairwise(inside) if at in (-1, to)]
         return list(Components(sorted(self.sizes), edges).members().values())
 
-    def name_groups(self, groups: Iterable[Sequence[str]]) -> None:
-        """Give every group the smallest id that any of its members had, or else the head of its smallest content."""
-        for members in groups:
-            known = [self.former_group[member] for member in members if member in self.former_group]
-            name = min(known) if known else min(members)[:16]
+    def card(self, members: Sequence[str], seed: int) -> Group:
+        """Return a group as it is dealt: by what is used of it, if anything is."""
+        sizes: Counter[str] = Counter()
+        for member in [member for member in members if member not in self.unused] or members:
+            sizes.update(self.sizes[member])
+        # No folder has a slash in its name.
+        merged = {f"/{self._learnt[folder]}" for folder in sizes if self._learnt[folder] not in ("", folder)}
+        return Group(hashlib.sha256(f"{seed}:{min(members)}".encode()).digest(), sizes, frozenset(merged))
+
+    def name_groups(self, given: Mapping[str, int]) -> None:
+        """Give every group the id that most of its members had, or else the head of its smallest content."""
+        for members in self.groups(self.apart, given):
+            known = Counter(self._former_group[member] for member in members if member in self._former_group)
+            name = min(known, key=lambda name: (-known[name], name)) if known else _name(min(members))
             for member in members:
                 self.group_of[member] = name
 
-    def name_the_rest(self) -> None:
-        """What is kept out is in no group but its own."""
-        self.name_groups([content] for content in self.sizes if content not in self.group_of)
+
+def _name(content: str) -> str:
+    return content[:16]
+
+
+def _tied_sets(index: Sequence[IndexRow], ties: Iterable[Tie]) -> list[set[str]]:
+    """Return sets of contents that belong together pairwise: of the same pixels, alike, or with one key of the user's.
+
+    Of pictures with the same pixels one stands for all in `ties`, and of those with one key the first is tied to all.
+    """
+    by_pixels: dict[str, set[str]] = defaultdict(set)
+    for row in index:
+        by_pixels[row.pixels].add(row.sha256)
+    same = {row.path: by_pixels[row.pixels] for row in index}
+    keys: dict[str, set[str]] = defaultdict(set)
+    alike = []
+    for tie in ties:
+        if tie.a not in same or tie.b not in same:
+            continue
+        if tie.kind == "key":
+            keys[tie.a] |= same[tie.a] | same[tie.b]
+        else:
+            alike.append(same[tie.a] | same[tie.b])
+    return [*by_pixels.values(), *alike, *keys.values()]
 
 
 class _Dealer:
@@ -311,55 +394,46 @@ class _Dealer:
             self.given = {content: former[content] for content in contents.sizes if content in former}
         self._settle_old(contents, self.given)
         self._keep_out(contents, self.given)
+        contents.unused |= self.notes.keys()
+        contents.apart |= self.notes.keys() - self.given.keys()
 
     def deal(self, contents: _Contents) -> dict[str, int]:
-        """Return content -> place; what is kept out is missing."""
+        """Return content -> place; new ones that are kept out are missing."""
         given, before = self.given, self._shares_before
-        groups = [members for members in contents.groups(contents.apart) if members[0] not in self.notes]
-        contents.name_groups(groups)
-        # What is used for nothing (a picture under two classes) has no claim to a place, but keeps the one it has.
-        unused = {content: place for content, place in given.items() if not contents.sizes[content]}
-        groups = [members for members in groups if any(contents.sizes[member] for member in members)]
-        cards = [self._card(contents, members) for members in groups]
+        groups = [members for members in contents.groups(contents.apart, given) if members[0] not in contents.apart]
+        # What is used for nothing (a picture under two classes) comes last, and takes no place from others.
+        groups.sort(key=contents.unused.issuperset)
+        used = sum(not contents.unused.issuperset(members) for members in groups)
+        cards = [contents.card(members, self._params.seed) for members in groups]
         places = [next((given[m] for m in members if m in given), -1) for members in groups]
         if before is not None and list(before) != list(self._shares) and given:
-            for number in surplus(cards, places, self._shares):
+            for number in surplus(cards[:used], places[:used], self._shares):
                 places[number] = -1
+        places[:used] = deal(cards[:used], places[:used], self._shares, self._importance)
         dealt = deal(cards, places, self._shares, self._importance)
-        result = {member: place for members, place in zip(groups, dealt, strict=True) for member in members}
-        result = unused | result
+        result = given | {member: place for members, place in zip(groups, dealt, strict=True) for member in members}
         self._account(contents, result)
         return result
 
-    def _card(self, contents: _Contents, members: Sequence[str]) -> Group:
-        sizes: dict[str, int] = defaultdict(int)
-        for member in members:
-            for name, size in contents.sizes[member].items():
-                sizes[name] += size
-        return Group(hashlib.sha256(f"{self._params.seed}:{min(members)}".encode()).digest(), dict(sizes))
-
     def _settle_old(self, contents: _Contents, given: dict[str, int]) -> None:
-        """Contents that have places and turn out to be tied across them: the most important place keeps its own."""
-        across = [(a, b) for a, b in contents.edges if a in given and b in given and given[a] != given[b]]
+        """Contents that have places and turn out to be tied across them: the most important place uses its own."""
+        across = [bond for bond in contents.bonds if len({given[m] for m in bond if m in given}) > 1]
         if not across:
             return
         if self._params.allow_moves:
             self._move_together(contents, given)
             return
-        rank = {place: position for position, place in enumerate(self._ties_for)}
-        out = sorted({max(edge, key=lambda content: rank[given[content]]) for edge in across})
-        for content in out:
-            self.notes[content] = f"tied to another {self._what}"
-            del given[content]
+        for bond in across:
+            first = min((given[m] for m in bond if m in given), key=self._ties_for.index)
+            tied = [m for m in bond if m in given and given[m] != first]
+            self.notes |= dict.fromkeys(tied, f"tied to {self._names[first]}")
         self._warnings.append(
-            f"{len(out)} photographs lost their {self._what}, since they turned out to be tied to some in another; "
+            f"{len(self.notes)} photographs turned out to be tied to some in another {self._what}, and are not used; "
             "split.allow_moves: true moves them there instead"
         )
 
     def _move_together(self, contents: _Contents, given: dict[str, int]) -> None:
-        old = sorted(given)
-        edges = [(a, b) for a, b in contents.edges if a in given and b in given]
-        for members in Components(old, edges).members().values():
+        for members in contents.only(given).groups((), {}):
             held = [sum(given[m] == place for m in members) for place in range(len(self._names))]
             best = max(self._ties_for, key=lambda place: (held[place], -self._ties_for.index(place)))
             given |= dict.fromkeys(members, best)
@@ -367,12 +441,13 @@ class _Dealer:
     def _keep_out(self, contents: _Contents, given: Mapping[str, int]) -> None:
         """New contents that tie groups in different places, directly or, in the second round, through others."""
         touching: dict[str, set[int]] = defaultdict(set)
-        for a, b in contents.edges:
-            for one, other in ((a, b), (b, a)):
-                if one not in given and other in given:
-                    touching[one].add(given[other])
+        for bond in contents.bonds:
+            places = {given[member] for member in bond if member in given}
+            for member in bond:
+                if member not in given:
+                    touching[member] |= places
         self._note_ties({content: places for content, places in touching.items() if len(places) > 1})
-        for members in contents.groups(self.notes.keys()):
+        for members in contents.groups(self.notes.keys() - given.keys(), given):
             places = {given[member] for member in members if member in given}
             if len(places) > 1:
                 self._note_ties({member: places for member in members if member not in given})

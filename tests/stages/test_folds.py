@@ -18,7 +18,7 @@ from pipeline.training.predict import class_probabilities, predict_logits
 from pipeline.training.weights import load
 
 TRAIN = ("train", "packed", "split/assignment.csv", "models")
-EVALUATE = ("evaluate", "models", "packed", "split/assignment.csv", "reports")
+EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
 
 
 def change(folder, final="ensemble", **train):
@@ -107,6 +107,8 @@ def test_runs_are_nested(ensemble):
     mean = np.mean([child.data.metrics["val/macro_f1"] for child in children])
     assert parent.data.metrics["val/macro_f1"] == pytest.approx(mean)
     assert "test/macro_f1" in parent.data.metrics
+    card = f"[Data card](#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}/artifacts/reports/data_card.md)"
+    assert parent.data.tags["mlflow.note.content"].startswith(card)
 
 
 def test_served_ensemble_answers_with_the_mean(ensemble):
@@ -148,6 +150,7 @@ def test_killed_in_the_second_fold_it_goes_on_to_the_same_weights(ensemble, plac
     assert weights(place) == weights(ensemble)
     parent, children = runs(place)
     assert parent.info.status == "FINISHED"
+    assert sorted({child.info.status for child in children}) in (["FINISHED"], ["FINISHED", "KILLED"])
     assert sum(child.info.status == "FINISHED" for child in children) == 3
 
 

@@ -24,7 +24,7 @@ from conftest import (
 from safetensors.torch import save_file
 
 TRAIN = ("train", "packed", "split/assignment.csv", "models")
-EVALUATE = ("evaluate", "models", "packed", "split/assignment.csv", "reports")
+EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
 
 
 @pytest.fixture(scope="module")

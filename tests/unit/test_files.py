@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 from conftest import files_below
 
 from pipeline.errors import DataError
-from pipeline.files import new_files, new_folder, read_csv, write_bytes, write_csv
+from pipeline.files import append_range, new_files, new_folder, read_columns, read_csv, write_bytes, write_csv
 
 
 def test_new_folder_takes_the_place_of_the_old_one(tmp_path):
@@ -120,11 +121,41 @@ def test_table_keeps_commas_quotes_and_line_ends(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "found nothing"), (b"a,c\n1,2\n", "missing b"), (b"\xff\xfe\x00a", "wanted a CSV table"), (b"", "missing")],
+    [
+        (None, "found nothing"),
+        (b"a,c\n1,2\n", "missing b"),
+        (b"a,b\n1,2\n3\n", "a row that is cut short"),
+        (b"\xff\xfe\x00a", "wanted a CSV table"),
+        (b"", "missing"),
+    ],
 )
-def test_table_that_is_none(tmp_path, content, words):
+@pytest.mark.parametrize("read", [read_csv, read_columns])
+def test_table_that_is_none(tmp_path, content, words, read):
     file = tmp_path / "table.csv"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(DataError, match=words):
-        read_csv(file, ["a", "b"])
+        list(read(file, ["a", "b"]))
+
+
+def test_columns_come_in_the_order_asked_for(tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_bytes(b"a,b,c\n1,2,3\n\n4,5,6\n")
+    assert list(read_columns(file, ["c", "a"])) == [("3", "1"), ("6", "4")]
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_range_is_appended(tmp_path, monkeypatch, supported):
+    def refuse(*_, **__):
+        raise OSError(18, "Invalid cross-device link")
+
+    if not supported:
+        monkeypatch.setattr(os, "copy_file_range", refuse)
+        monkeypatch.setattr("pipeline.files._CHUNK", 4)
+    (tmp_path / "source").write_bytes(bytes(range(100)))
+    with (tmp_path / "source").open("rb") as source, (tmp_path / "target").open("wb") as target:
+        target.write(b"head")
+        assert append_range(source.fileno(), 10, 30, target)
+        target.write(b"tail")
+        assert not append_range(source.fileno(), 90, 30, target)
+    assert (tmp_path / "target").read_bytes() == b"head" + bytes(range(10, 40)) + b"tail" + bytes(range(90, 100))

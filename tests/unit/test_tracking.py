@@ -96,6 +96,20 @@ def test_mirror_sends_only_what_is_missing(store):
     assert [(metric.step, metric.value) for metric in history] == [(1, 3.0), (2, 2.0)]
 
 
+def test_training_that_was_broken_off_goes_on_in_its_run(store):
+    parent = new_run("folds", strict=False)
+    parent.log_metrics({"train/loss": 1.0}, step=1)
+    child = new_run("fold 0", strict=False, parent=parent.run_id)
+    with training_run("folds", again=parent.run_id) as again:
+        for step in (1, 2):
+            again.log_metrics({"train/loss": 1.0, "val/loss": 1.0}, step=step)
+    assert again.run_id == parent.run_id
+    for name in ("train/loss", "val/loss"):
+        assert [metric.step for metric in parent.client.get_metric_history(parent.run_id, name)] == [1, 2]
+    assert parent.client.get_run(child.run_id).info.status == "KILLED"
+    assert parent.client.get_run(parent.run_id).info.status == "FINISHED"
+
+
 @pytest.mark.parametrize(
     "address", ["./mlruns", "sqlite:///file/mlflow.db", "ftp://x", "http://127.0.0.1:9", "postgresql://127.0.0.1/x"]
 )

@@ -5,6 +5,7 @@ from conftest import SHARED_DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.data import duplicates
 from pipeline.data.duplicates import LEAST_SCORE, correlation, extract, find_pairs, mirror
 from pipeline.data.squares import resize_square
 
@@ -28,7 +29,7 @@ def photograph(picture, gain=1.0, offset=0.0, gamma=1.0, shift=(0, 0), noise=0.0
 
 
 def score(one, other):
-    form = extract(np.stack([one, other]), np.arange(2)).form
+    form = extract(np.stack([one, other]), np.arange(2))
     return float(correlation(form[:1], form[1:])[0])
 
 
@@ -68,7 +69,7 @@ def test_flat_pictures_are_alike_to_nothing(level):
 def test_the_mirrored_form_is_that_of_the_mirrored_picture():
     pictures = np.stack([photograph(part(seed)) for seed in range(4)])
     mirrored = np.ascontiguousarray(pictures[:, :, ::-1])
-    found = correlation(mirror(extract(pictures, np.arange(4)).form), extract(mirrored, np.arange(4)).form)
+    found = correlation(mirror(extract(pictures, np.arange(4))), extract(mirrored, np.arange(4)))
     assert found.min() > 0.85
 
 
@@ -77,21 +78,43 @@ def test_mirrored_copies_are_found_on_demand(turn):
     pictures = np.stack(
         [photograph(part(seed)) for seed in range(6)] + [np.ascontiguousarray(turn(photograph(part(2))))]
     )
-    features = extract(pictures, np.arange(7))
-    assert find_pairs(features, np.arange(7), mirrored=False).pairs.tolist() == []
-    pairs = find_pairs(features, np.arange(7), mirrored=True)
+    form = extract(pictures, np.arange(7))
+    assert find_pairs(form, np.arange(7), mirrored=False).pairs.tolist() == []
+    pairs = find_pairs(form, np.arange(7), mirrored=True)
     assert (pairs.pairs.tolist(), pairs.mirrored.tolist()) == ([[2, 6]], [True])
 
 
 def test_what_is_new_is_compared_with_everything():
     pictures = np.stack([photograph(part(seed % 10), gain=0.6 + seed / 40) for seed in range(30)])
-    features = extract(pictures, np.arange(30))
-    everything = find_pairs(features, np.arange(30), mirrored=False)
+    form = extract(pictures, np.arange(30))
+    everything = find_pairs(form, np.arange(30), mirrored=False)
     wanted = {(a, b) for a in range(30) for b in range(a + 1, 30) if a % 10 == b % 10}
     assert {tuple(pair) for pair in everything.pairs.tolist()} == wanted
     assert everything.scores.min() >= LEAST_SCORE
-    some = find_pairs(features, np.arange(20, 30), mirrored=False)
+    some = find_pairs(form, np.arange(20, 30), mirrored=False)
     assert {tuple(pair) for pair in some.pairs.tolist()} == {pair for pair in wanted if pair[1] >= 20}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("new", [60, 12])
+def test_the_index_finds_what_trying_all_finds(monkeypatch, new, mirrored):
+    pictures = [
+        photograph(part(seed % 20), gain=0.5 + seed / 80, shift=(seed // 20, -seed // 20)) for seed in range(60)
+    ]
+    pictures[-1] = np.ascontiguousarray(pictures[-1][:, ::-1])
+    form = extract(np.stack(pictures), np.arange(60))
+    tried = find_pairs(form, np.arange(60 - new, 60), mirrored)
+    monkeypatch.setattr(duplicates, "_EXHAUSTIVE", 0)
+    looked_up = find_pairs(form, np.arange(60 - new, 60), mirrored)
+    assert len(tried.pairs) > 10
+    assert [each.tolist() for each in looked_up] == [each.tolist() for each in tried]
+
+
+def test_no_more_than_the_best_are_compared_of_what_all_looks_alike(monkeypatch):
+    monkeypatch.setattr(duplicates, "_MOST_LIKELY", 3)
+    form = extract(np.stack([photograph(part(1), gain=0.5 + n / 80) for n in range(40)]), np.arange(40))
+    pairs = find_pairs(form, np.arange(40), mirrored=False).pairs
+    assert np.bincount(pairs[:, 1]).max() == 3
 
 
 def test_few_pictures():

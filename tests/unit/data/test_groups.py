@@ -3,11 +3,24 @@ import re
 import numpy as np
 import pytest
 from conftest import texture
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.data import groups
 from pipeline.data.contact_sheet import write_contact_sheet
-from pipeline.data.groups import GroupParams, identical_ties, key_ties, look_alike, near_ties, table_ties
+from pipeline.data.groups import (
+    SURE,
+    Crowd,
+    Found,
+    GroupParams,
+    divide_crowds,
+    identical_ties,
+    key_ties,
+    look_alike,
+    near_ties,
+    table_ties,
+)
 from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.data.ties import Tie, groups_of, read_ties, write_ties
 from pipeline.errors import DataError
@@ -34,7 +47,7 @@ def packed_of(pictures, paths=None):
 
 
 def ties_of(packed, threshold=0.35):
-    return [(tie.a, tie.b) for tie in near_ties(look_alike(packed, mirrored=False), packed.index, threshold)]
+    return [(t.a, t.b) for t in near_ties(look_alike(packed, mirrored=False), packed.index) if t.score >= threshold]
 
 
 def test_what_is_kept_gives_the_same_as_from_nothing(tmp_path, monkeypatch):
@@ -93,10 +106,10 @@ def test_own_table(tmp_path):
         table_ties(packed.index, table)
 
 
-@pytest.mark.parametrize("changes", [{"key": "part("}, {"threshold": 0.1}, {"threshold": 2}])
+@pytest.mark.parametrize("changes", [{"key": "part("}, {"threshold": 0.1}, {"threshold": 2}, {"largest": 0.0}])
 def test_params_that_make_no_sense(changes):
     with pytest.raises(ValidationError):
-        GroupParams(**({"threshold": 0.4, "mirrored": False, "key": None} | changes))
+        GroupParams(**({"threshold": 0.4, "largest": 0.2, "mirrored": False, "key": None} | changes))
 
 
 def test_ties_are_written_and_read_again(tmp_path):
@@ -110,10 +123,45 @@ def test_page_shows_groups_and_near_misses_and_refers_to_nothing(tmp_path):
     paths = ["<script>alert(1)</script>/1.png", "<script>alert(1)</script>/2.png", "b/3.png", "b/4.png"]
     packed = packed_of([picture(seed) for seed in range(4)], paths)
     ties = [Tie(paths[0], paths[2], "near", 0.5)]
-    write_contact_sheet(tmp_path / "page.html", packed, ties, [*ties, Tie(paths[1], paths[3], "near", 0.3)], 0.35)
+    write_contact_sheet(
+        tmp_path / "page.html", packed, Found(ties, [*ties, Tie(paths[1], paths[3], "near", 0.3)], []), 0.35
+    )
     page = (tmp_path / "page.html").read_text()
     assert "<script" not in page
     assert "of several classes" in page
     assert "likeness 0.30" in page
     assert page.count("<img") == 4
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page)
+
+
+def chain(first, last, score, kind="near"):
+    """Photographs tied one to the next."""
+    return [Tie(f"a/{n:03d}", f"a/{n + 1:03d}", kind, score) for n in range(first, last)]
+
+
+def test_crowds_are_divided_and_only_they():
+    small, sure = chain(200, 204, 0.4), chain(300, 360, 0.8)
+    crowd = [*chain(0, 9, 0.9), Tie("a/009", "a/010", "near", 0.5), *chain(10, 19, 0.9)]
+    kept, crowds = divide_crowds([*crowd, *small, *sure], most=15, threshold=0.35)
+    assert sorted(map(len, groups_of(kept)), reverse=True) == [61, 10, 10, 5]
+    assert [(each.size, round(each.level, 2)) for each in crowds] == [(61, SURE), (20, 0.55)]
+    assert divide_crowds([*crowd, *small], most=20, threshold=0.35) == ([*crowd, *small], [])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(41, 80), st.floats(0.35, 1)), max_size=80),
+    st.integers(2, 30),
+)
+def test_what_is_left_of_a_crowd_is_small_or_sure(pairs, most):
+    ties = [Tie(f"a/{a:03d}", f"a/{b:03d}", "near", score) for a, b, score in pairs]
+    kept, _ = divide_crowds(ties, most, 0.35)
+    assert set(kept) <= set(ties)
+    assert {tie for tie in ties if tie.score >= SURE} <= set(kept)
+    for paths in groups_of(kept):
+        assert len(paths) <= most or all(tie.score >= SURE for tie in kept if tie.a in paths)
+
+
+def test_page_tells_of_crowds(tmp_path):
+    packed = packed_of([picture(seed) for seed in range(4)])
+    write_contact_sheet(tmp_path / "page.html", packed, Found([], [], [Crowd(40, 0.55)]), 0.35)
+    assert "40 photographs hang together at a likeness of 0.35" in (tmp_path / "page.html").read_text()

@@ -274,6 +274,25 @@ def test_nothing_is_written_where_nothing_is_new(photographs, built):
     assert {path: path.stat().st_ino for path in (built / "resized").rglob("*.png")} == sheets
 
 
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_outputs_that_are_links_are_never_written_through(photographs, built, tmp_path, link):
+    """As DVC leaves them with `cache.type hardlink` or `symlink`: what they lead to is another version's data."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for number, path in enumerate(sorted(p for p in built.rglob("*") if p.is_file() and p.parent.name != ".weldproof")):
+        kept = path.rename(cache / str(number))
+        kept.chmod(0o444)
+        link(kept, path)
+    before = {path: path.read_bytes() for path in cache.iterdir()}
+    (photographs / "crack" / "new.png").write_bytes(encode(texture(77)))
+    (photographs / "pore" / "001.png").unlink()
+    grown = run(photographs, built, 32)
+    assert {path: path.read_bytes() for path in cache.iterdir()} == before
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    assert grown == run(photographs, fresh, 32)
+
+
 def test_verify_reads_what_looks_untouched(photographs, built, decoded, monkeypatch):
     """A disk that lies: the bytes are others, and size, times and inode are what they were."""
     known = fingerprints.signature_of

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from conftest import encode, files_below, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.data import pack as pack_module
 from pipeline.data.manifest import Made, ManifestRow, write_manifest
 from pipeline.data.pack import pack
 from pipeline.data.packed import open_packed
@@ -159,3 +161,27 @@ def test_rows_are_taken_from_the_former_array(tmp_path):
     wanted = np.array(pack(tmp_path / "resized", tmp_path / "packed").images)
     (tmp_path / "resized" / "1.png").unlink()
     assert np.array_equal(pack(tmp_path / "resized", tmp_path / "packed").images, wanted)
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_only_rows_of_an_untouched_array_are_copied_unread(tmp_path, monkeypatch, touched):
+    """As soon as anything has touched the file, as DVC does before it runs a stage, every row is hashed."""
+    make_resized(tmp_path / "resized", ["a", "b", "b"])
+    wanted = np.array(pack(tmp_path / "resized", tmp_path / "packed").images)
+    copied = []
+    append = pack_module.append_range
+    monkeypatch.setattr(pack_module, "append_range", lambda *given: copied.append(given) or append(*given))
+    if touched:
+        os.utime(tmp_path / "packed" / "images.npy", ns=(1, 1))
+    assert np.array_equal(pack(tmp_path / "resized", tmp_path / "packed").images, wanted)
+    assert bool(copied) != touched
+
+
+def test_an_array_cut_short_behind_our_back(tmp_path, monkeypatch):
+    make_resized(tmp_path / "resized", ["a", "b", "b"])
+    pack(tmp_path / "resized", tmp_path / "packed")
+    before = (tmp_path / "packed" / "images.npy").read_bytes()
+    monkeypatch.setattr(pack_module, "append_range", lambda *_: False)
+    with pytest.raises(DataError, match="found it cut short meanwhile"):
+        pack(tmp_path / "resized", tmp_path / "packed")
+    assert (tmp_path / "packed" / "images.npy").read_bytes() == before
