@@ -156,6 +156,6 @@ def test_table_that_cannot_be_kept_is_warned_of(photograph, monkeypatch, caplog)
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fingerprints, "write_text", full)
+    monkeypatch.setattr(fingerprints, "write_bytes", full)
     learn(photograph)
     assert caplog.messages == [".weldproof/table.csv: No space left on device; the next run reads everything again"]
