@@ -229,39 +229,6 @@ def test_second_one_waits_for_the_first(photographs, workplace, stage, arguments
     assert (workplace / "out" / made).is_file()
 
 
-@pytest.mark.parametrize("first", ["before", "after"])
-def test_photograph_that_is_replaced_while_resize_works(workplace, first):
-    """Before or after its own sheet is made; the former sheets stay, and the next run takes what is there then."""
-    make_set(workplace / "in", {"a": 3, "b": 3})
-    assert run_stage("resize", "in", "out", folder=workplace).returncode == 0
-    before = {name: (workplace / "out" / name).read_bytes() for name in files_below(workplace / "out")}
-    for index in range(40):
-        (workplace / "in" / "b" / f"{index}.jpg").write_bytes(encode(texture(index, 2000, 3000), ".jpg"))
-    victim = workplace / "in" / ("b" if first == "before" else "a") / "000.png"
-    (workplace / "in" / "a" / "new.png").write_bytes(encode(texture(77)))
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "src" / "resize.py", "in", "out"],
-        cwd=workplace,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while files_below(workplace / "out") == before.keys() and process.poll() is None:
-        time.sleep(0.005)
-    other = workplace / "other.png"
-    other.write_bytes(encode(texture(78)))
-    other.replace(victim)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
-    (line,) = errors.splitlines()
-    assert line.startswith("error: in")
-    assert victim.relative_to(workplace / "in").as_posix() in line
-    assert {name: (workplace / "out" / name).read_bytes() for name in files_below(workplace / "out")} == before
-    assert run_stage("resize", "in", "out", folder=workplace).returncode == 0
-    assert run_stage("resize", "in", "fresh", folder=workplace).returncode == 0
-    assert files_below(workplace / "out") == files_below(workplace / "fresh")
-
-
 @pytest.mark.parametrize(
     "change", [{}, {"val": 0.3, "allow_moves": True}, {"folds": 3, "allow_moves": True}, {"seed": 9}], ids=str
 )

@@ -332,6 +332,35 @@ def test_photograph_that_changes_while_it_is_read(photographs, tmp_path, monkeyp
     assert not (tmp_path / "resized").exists()
 
 
+@pytest.mark.parametrize("how", ["replaced", "written to", "touched back"])
+def test_photograph_that_changes_after_it_was_read(photographs, built, monkeypatch, how):
+    """The former outputs stay, and the next run takes what is there then."""
+    before = {path: path.read_bytes() for path in built.rglob("*") if path.is_file()}
+    victim = photographs / "crack" / "000.png"
+    (photographs / "sound" / "new.png").write_bytes(encode(texture(77)))
+
+    def read(data, size):
+        times = victim.stat().st_atime_ns, victim.stat().st_mtime_ns
+        if how == "replaced":
+            other = photographs.parent / "other.png"
+            other.write_bytes(encode(texture(78)))
+            other.replace(victim)
+        else:
+            victim.write_bytes(encode(texture(78)))
+        if how == "touched back":
+            os.utime(victim, ns=times)
+        return READ(data, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(squares, "read_photograph", read)
+        with pytest.raises(PipelineError, match=r"wanted photographs at rest, found crack/000.png changed meanwhile"):
+            run(photographs, built, 32)
+    assert {path: path.read_bytes() for path in before} == before
+    fresh = photographs.parent / "fresh"
+    fresh.mkdir()
+    assert run(photographs, built, 32) == run(photographs, fresh, 32)
+
+
 def test_photograph_that_is_away_for_a_moment_is_not_skipped(photographs, tmp_path, monkeypatch):
     """Some programs remove a file before they write it anew. `skip` is for what cannot be read."""
     victim = photographs / "crack" / "003.png"
