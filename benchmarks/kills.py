@@ -51,7 +51,7 @@ def main() -> None:
         for number in range(arguments.rounds):
             change(calm / PHOTOGRAPHS, random.Random(f"{arguments.seed} {number}"), number)
             change(killed / PHOTOGRAPHS, random.Random(f"{arguments.seed} {number}"), number)
-            seconds = run(calm, "dvc", "repro", "-q", "split")
+            seconds = run(calm, "dvc", "repro", "-q", "split").seconds
             for _ in range(3):
                 what = kill_once(killed, rng, seconds)
                 mended.update(mend(killed))
