@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import psutil
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from dvc.exceptions import DvcException
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils.strictyaml import validate
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -32,49 +35,17 @@ _ATTEMPTS = 6
 _SECONDS_BETWEEN = 0.5
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True)
+class _Worker(BaseModel):
+    model_config = ConfigDict(strict=True)
 
-
-def _hash_of_dvc(value: Any) -> Any:
-    # dvc takes one that looks like a number for text, and wants three characters or none.
-    if isinstance(value, bool) or not isinstance(value, str | int | None) or len(str(value or "...")) < 3:
-        raise ValueError("wanted a hash")
-    return value
-
-
-class _Entry(_Strict):
-    """What dvc.lock says of one file or folder."""
-
-    path: str
-    md5: Annotated[Any, AfterValidator(_hash_of_dvc)] = None
-    hash: str = ""
-    size: int = 0
-    nfiles: int = 0
-    isexec: bool = False
-
-
-class _Stage(_Strict):
-    cmd: str | list[Any]
-    deps: list[_Entry] = Field(default=[])
-    params: dict[str, dict[str, Any]] = Field(default={})
-    outs: list[_Entry] = Field(default=[])
-
-
-class _Lock(_Strict):
-    """dvc.lock, as dvc's own schema has it."""
-
-    version: Literal["2.0"] = Field(alias="schema")
-    stages: dict[str, _Stage] = Field(default={})
-
-
-class _Worker(_Strict):
     pid: int
     cmd: str
 
 
-class _Table(_Strict):
+class _Table(BaseModel):
     """`.dvc/tmp/rwlock`: which process writes and which read a path."""
+
+    model_config = ConfigDict(strict=True)
 
     write: dict[str, _Worker] = Field(default={})
     read: dict[str, list[_Worker]] = Field(default={})
@@ -120,10 +91,10 @@ def _is_intact(path: Path, content: bytes) -> bool:
 
 
 def _is_lock(content: bytes) -> bool:
-    """Return whether dvc can read this; a whole stage that is missing only runs again."""
+    """Return whether dvc can read this, by its own schema; a whole stage that is missing only runs again."""
     try:
-        _Lock.model_validate(_yaml(content))
-    except (YAMLError, ValueError):
+        validate(_yaml(content), COMPILED_LOCKFILE_SCHEMA)
+    except (YAMLError, ValueError, DvcException):
         return False
     return True
 

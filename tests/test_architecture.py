@@ -47,7 +47,7 @@ WALLS = {
 # Heavy or far-reaching packages -> the only rooms that may import them.
 OWNERS = {
     "mlflow": {"tracking"},
-    "dvc": set(),
+    "dvc": {"mend"},
     "torch": {"training", "serving"},
     "torchvision": {"training"},
     "sklearn": {"training", "evaluation"},

@@ -53,23 +53,35 @@ _WINDOW = np.outer(*[np.sqrt(np.hanning(_SIDE + 2)[1:-1])] * 2).astype(np.float3
 
 
 class _Grid(NamedTuple):
-    """Where two pictures are laid on each other: by `members` of the form, on side x side points, an eighth around."""
+    """Where two pictures are laid on each other: by some frequencies of the form, on side x side points.
 
-    members: NDArray[np.bool_]
+    Attributes
+    ----------
+    members : int64 (G,), their places in the form
+    lines, columns : int64 (G,), the frequencies down and across, in cycles a side
+    weight : int32 (G,), for how many frequencies of the whole spectrum one stands
+    side : of the grid of shifts; an eighth of it to all sides is looked at
+    """
+
+    members: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    weight: NDArray[np.int32]
     side: int
 
-    @property
-    def lines(self) -> NDArray[np.int64]:
-        return np.asarray(_FREQUENCIES[np.nonzero(_BAND)[0]][self.members], np.int64)
 
-    @property
-    def columns(self) -> NDArray[np.int64]:
-        return np.nonzero(_BAND)[1][self.members]
+def _grid(highest: int, side: int) -> _Grid:
+    members = np.flatnonzero(_RADIUS[_BAND] <= highest)
+    lines, columns = (places[members] for places in np.nonzero(_BAND))
+    weight = np.where(columns == 0, 1, 2).astype(np.int32)  # the first column holds both halves, the others one
+    return _Grid(members, _FREQUENCIES[lines].astype(np.int64), columns, weight, side)
 
 
-# Twice the highest frequency and more, sides that transform fast.
-_FINE = _Grid(_RADIUS[_BAND] <= _HIGH, 48)
-_COARSE = _Grid(_RADIUS[_BAND] <= _LOW, 24)
+# Sides of twice the highest frequency and more, that transform fast.
+_FINE = _grid(_HIGH, 48)
+_COARSE = _grid(_LOW, 24)
+# Of the coarse part's column with both halves, one says all.
+_ONCE = (_COARSE.columns > 0) | (_COARSE.lines > 0)
 
 
 class Pairs(NamedTuple):
@@ -204,10 +216,9 @@ def _spectra(form: Form, grid: _Grid) -> NDArray[np.complex64]:
 
 def _energy(form: Form, grid: _Grid) -> Float:
     """Return the root of the energy of the real pictures with these spectra, in the units of `irfft2`'s values."""
-    weight = np.where(grid.columns == 0, 1, 2)  # all other columns stand for two
     members = form[:, grid.members].astype(np.int32)
     # In whole numbers (below 2^31): the same in any batch.
-    energy = np.einsum("bfc,bfc,f->b", members, members, weight.astype(np.int32))
+    energy = np.einsum("bfc,bfc,f->b", members, members, grid.weight)
     return np.asarray(np.sqrt(energy / grid.side**2), np.float32)
 
 
@@ -221,17 +232,15 @@ def _likely(form: Form, new: NDArray[np.int64], mirrored: bool) -> NDArray[np.in
 
 
 def _coarse(form: Form) -> NDArray[np.complex64]:
-    """Return the coarse part, complex64 (N, G), unit length; of the column with both halves, one says all."""
-    once = (_COARSE.columns > 0) | (_COARSE.lines > 0)
-    members = form[:, _COARSE.members][:, once].astype(np.float32)
+    """Return the coarse part, complex64 (N, G), unit length."""
+    members = form[:, _COARSE.members[_ONCE]].astype(np.float32)
     values = members[..., 0] + 1j * members[..., 1]
     return np.asarray(values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-9), np.complex64)
 
 
 def _shifted(coarse: NDArray[np.complex64], shifts: Sequence[tuple[float, ...]] = _SHIFTS) -> Iterator[Float]:
     """Yield the pictures' coarse parts at each shift as real vectors, float32 (N, 2 G)."""
-    once = (_COARSE.columns > 0) | (_COARSE.lines > 0)
-    lines, columns = _COARSE.lines[once], _COARSE.columns[once]
+    lines, columns = _COARSE.lines[_ONCE], _COARSE.columns[_ONCE]
     for down, across in shifts:
         turn = np.exp(2j * np.pi * (lines * down + columns * across) / _SIDE).astype(np.complex64)
         yield _real(coarse * turn)
@@ -267,7 +276,7 @@ def _tried(
 def _looked_up(
     stored: NDArray[np.complex64], new: NDArray[np.int64], asked: Sequence[NDArray[np.complex64]]
 ) -> Iterator[NDArray[np.int64]]:
-    """Look the neighbours of each new picture up in an index of all: a few in a thousand are missed."""
+    """Look the neighbours of each new picture up in an index of all, which may miss some."""
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells of its loading
     import faiss  # slow to import, and most sets do without
 

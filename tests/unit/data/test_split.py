@@ -299,11 +299,16 @@ def test_new_photograph_joins_the_part_of_its_group():
         assert (row.part, row.group) == (part, old.group)
 
 
-def test_old_photographs_found_to_be_tied_across_parts():
-    index = index_of({"a": 20, "b": 20})
+def tied_across_parts(index, kind):
+    """A split, one of its photographs in train and one in test, and a tie between these, found afterwards."""
     former = split(index)
     train, test = first_in(former, "train"), first_in(former, "test")
-    ties = [Tie(*sorted((train.path, test.path)), "key", 1.0)]
+    return former, train, test, [Tie(*sorted((train.path, test.path)), kind, 1.0)]
+
+
+def test_old_photographs_found_to_be_tied_across_parts():
+    index = index_of({"a": 20, "b": 20})
+    former, train, test, ties = tied_across_parts(index, "key")
     result = split(index, after(former), ties=ties)
     row = next(row for row in result.rows if row.sha256 == train.sha256)
     assert (row.part, row.class_name, row.note) == ("train", "", "tied to test")
@@ -315,9 +320,7 @@ def test_old_photographs_found_to_be_tied_across_parts():
 
 def test_what_is_not_used_never_wanders_to_another_part():
     index = index_of({"a": 20, "b": 20})
-    former = split(index)
-    train, test = first_in(former, "train"), first_in(former, "test")
-    ties = [Tie(*sorted((train.path, test.path)), "near", 0.9)]
+    former, _, _, ties = tied_across_parts(index, "near")
     first = split(index, after(former), ties=ties)
     second = split([*index, photograph("b/z")], after(first), ties=ties)
     assert part_of(second).items() >= part_of(former).items()
