@@ -23,7 +23,6 @@ from pipeline.data.packed import open_packed
 from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
 from pipeline.errors import DataError, PipelineError
 from pipeline.files import write_text
-from pipeline.mend import mend as mend_project
 from pipeline.params import load_section, replace_value
 from pipeline.stage import errors_as_lines
 from pipeline.text import shown
@@ -194,7 +193,9 @@ def mend(_arguments: argparse.Namespace) -> None:
     them short. A cut dvc.lock or .dvc file is taken back as it was committed, or made anew; a broken table is removed.
     What is intact is not touched, and nothing is done while a dvc is at work in the folder.
     """
-    for line in mend_project() or ["nothing is broken"]:
+    from pipeline import mend as project
+
+    for line in project.mend() or ["nothing is broken"]:
         print(line)
 
 
