@@ -23,7 +23,8 @@ _THUMB = 112
 def write_contact_sheet(path: Path, packed: PackedSet, found: Found, threshold: float) -> None:
     """Write a page without references: the groups that were found, and pairs of which `threshold` was just missed.
 
-    The largest group comes first, then the most doubtful: those held together by the weakest tie.
+    The largest group comes first (of several the most doubtful), then the most doubtful: those held together by the
+    weakest tie.
     """
     row_of = {row.path: place for place, row in enumerate(packed.index)}
     groups = _ordered(groups_of(found.ties), found.ties)
@@ -75,9 +76,9 @@ def _ordered(groups: Sequence[Sequence[str]], ties: Sequence[Tie]) -> list[dict[
         }
         for place, paths in enumerate(groups)
     ]
-    return described[:1] + sorted(
-        described[1:], key=lambda group: (group["weakest"], -group["size"], group["paths"][0])
-    )
+    doubtful = sorted(described, key=lambda group: (group["weakest"], -group["size"], group["paths"][0]))
+    largest = max(doubtful, key=lambda group: group["size"], default=None)
+    return sorted(doubtful, key=lambda group: group is not largest)
 
 
 def _jpeg(packed: PackedSet, row: int) -> str:

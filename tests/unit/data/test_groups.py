@@ -165,3 +165,17 @@ def test_page_tells_of_crowds(tmp_path):
     packed = packed_of([picture(seed) for seed in range(4)])
     write_contact_sheet(tmp_path / "page.html", packed, Found([], [], [Crowd(40, 0.55)]), 0.35)
     assert "40 photographs hang together at a likeness of 0.35" in (tmp_path / "page.html").read_text()
+
+
+def test_page_begins_with_the_largest_group_and_goes_on_with_the_most_doubtful(tmp_path):
+    packed = packed_of([picture(seed) for seed in range(11)])
+    near = [("0", "1", 0.9), ("2", "3", 0.5), ("4", "5", 0.7), ("4", "6", 0.7), ("7", "8", 0.4), ("7", "9", 0.4)]
+    ties = [Tie(f"a/{a}.png", f"a/{b}.png", "near", score) for a, b, score in near]
+    write_contact_sheet(tmp_path / "page.html", packed, Found(ties, [], []), 0.35)
+    page = (tmp_path / "page.html").read_text()
+    assert re.findall(r"(\d) photographs, weakest tie (\S+)", page) == [
+        ("3", "0.40"),
+        ("2", "0.50"),
+        ("3", "0.70"),
+        ("2", "0.90"),
+    ]
