@@ -45,7 +45,8 @@ def run(main: Callable[..., None]) -> NoReturn:
         if parameter.kind is parameter.KEYWORD_ONLY:
             parser.add_argument(f"--{name}", action="store_true")
         else:
-            parser.add_argument(name, type=Path)
+            optional = parameter.default is not parameter.empty
+            parser.add_argument(name, type=Path, nargs="?" if optional else None, default=None)
     arguments = vars(parser.parse_args())
     with errors_as_lines():
         main(**arguments)

@@ -18,6 +18,7 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from pipeline.data import sheets
+from pipeline.data.at_rest import check_at_rest
 from pipeline.data.fingerprints import Fingerprints
 from pipeline.data.manifest import ManifestRow, read_made, read_manifest
 from pipeline.data.packed import INDEX_COLUMNS, IndexRow, PackedSet, open_packed, read_index
@@ -30,19 +31,24 @@ _IMAGES, _INDEX = "images.npy", "index.csv"
 _index_row = attrgetter(*IndexRow._fields)
 
 
-def pack(resized: Path, target: Path, verify: bool = False) -> PackedSet:
+def pack(resized: Path, target: Path, verify: bool = False, source: Path | None = None) -> PackedSet:
     """Pack the squares that the manifest in `resized` lists into `target`; memory stays flat in their number.
 
     Parameters
     ----------
+    source : the folder of the photographs, if they are to be checked to be those that `resize` saw
     verify : hash every row that is copied from the former array, also where that looks untouched
 
     Raises
     ------
     DataError
-        If the manifest is missing, lists fewer than two classes, or a sheet is missing or not what it was.
+        If the manifest is missing, lists fewer than two classes, or a sheet is missing or not what it was; or if a
+        photograph is not what it was.
     """
-    rows = [row for row in read_manifest(resized) if not row.problem]
+    rows = read_manifest(resized)
+    if source:
+        check_at_rest(source, resized, rows)
+    rows = [row for row in rows if not row.problem]
     made = read_made(resized)
     assert made is not None
     class_names = sorted({row.class_name for row in rows})
@@ -54,6 +60,9 @@ def pack(resized: Path, target: Path, verify: bool = False) -> PackedSet:
     with new_files(target) as folder, _Former(target, made.size, fingerprints) as former:
         _write_images(folder / _IMAGES, resized, rows, made.size, former)
         _write_tables(folder, rows, class_names)
+        # Before it is replaced: ext4 else writes all of the new one to the disk in that moment, half a second a
+        # gigabyte. Who is killed in between, or loses power, lacks an array that the sheets can give again.
+        (target / _IMAGES).unlink(missing_ok=True)
     fingerprints.note_written(str(target / _IMAGES), _checksum(target / _INDEX))
     fingerprints.save()
     del rows  # `open_packed` reads as much

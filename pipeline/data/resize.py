@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.data import read, sheets, squares
+from pipeline.data.at_rest import changed
 from pipeline.data.code import code_version
 from pipeline.data.find import Listing, Photograph, find_photographs
 from pipeline.data.fingerprints import Fingerprints
@@ -169,7 +170,7 @@ class _Maker:
         except UnreadableImageError as error:
             problem = str(error)
         except FileNotFoundError:
-            raise _changed(self.source, [photograph.path]) from None
+            raise changed(self.source, [photograph.path]) from None
         except OSError as error:
             problem = error.strerror or str(error)
         return _row(photograph, content, data or b"", problem=problem), None
@@ -201,7 +202,7 @@ class _Maker:
             # Its sheet is gone or damaged.
             data, content = self.fingerprints.read(f"{self.source}/{row.path}")
             if content != row.sha256:
-                raise _changed(self.source, [row.path])
+                raise changed(self.source, [row.path])
             square = squares.read_photograph(data, self.size).square
         return square
 
@@ -248,12 +249,4 @@ def _check_at_rest(source: Path, listing: Listing, read: Iterable[str], fingerpr
     touched = fingerprints.changed(f"{source}/{path}" for path in read)
     if touched or now != listing.photographs:
         other = {photograph.path for photograph in set(now) ^ set(listing.photographs)}
-        raise _changed(source, sorted(other | {path.removeprefix(f"{source}/") for path in touched}))
-
-
-def _changed(source: Path, paths: Sequence[str]) -> DataError:
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return DataError(
-        f"{shown(source)}: wanted photographs at rest, found {shown(paths[0])}{more} changed meanwhile; "
-        "run again when nothing writes there any more"
-    )
+        raise changed(source, sorted(other | {path.removeprefix(f"{source}/") for path in touched}))

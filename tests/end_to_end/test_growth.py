@@ -147,6 +147,31 @@ def test_two_at_once(fresh, wanted):
     assert outputs(fresh.folder) == wanted
 
 
+@pytest.mark.parametrize("what", ["comes", "changes", "goes"])
+def test_photographs_that_are_touched_while_dvc_hashes_them(fresh, what):
+    """DVC looks at them after `resize` has ended, and records what it finds as what `resize` saw."""
+    photos = fresh.folder / "photos"
+    (photos / "a" / "new.jpg").write_bytes(encode(texture(999, 600, 800), ".jpg"))
+    (fresh.folder / "later.jpg").write_bytes(encode(texture(998, 600, 800), ".jpg"))
+    path = {"comes": "a/later.jpg", "changes": "a/0000.jpg", "goes": "a/0000.jpg"}[what]
+    text = (fresh.folder / "dvc.yaml").read_text()
+    command = 'src/resize.py "${data.folder}" data/resized'
+    assert command in text
+    (fresh.folder / "dvc.yaml").write_text(text.replace(command, f"{command} && sh meanwhile.sh"))
+    meanwhile = fresh.folder / "meanwhile.sh"
+    meanwhile.write_text(f"rm photos/{path}\n" if what == "goes" else f"cp later.jpg photos/{path}\n")
+    output = fresh.dvc("repro", "split", check=False)
+    assert f"error: photos: wanted photographs at rest, found {path} changed meanwhile" in output
+    meanwhile.write_text("")
+    assert fresh.stages_run(fresh.dvc("repro", "split"))[:2] == ["resize", "pack_npy"]
+    grown = outputs(fresh.folder)
+    for folder in OUTPUTS[:3]:
+        shutil.rmtree(fresh.folder / folder)
+    shutil.rmtree(fresh.folder / ".weldproof")
+    fresh.dvc("repro", "-f", "split")
+    assert outputs(fresh.folder) == grown
+
+
 def test_growing_and_going_back(fresh):
     first = {row.sha256: row.part for row in read_rows(fresh.folder / "data/split/assignment.csv")}
     before = outputs(fresh.folder)
