@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from tqdm import tqdm
 
 from pipeline.data.adopt import copy_photographs, home_of, plain_name
 from pipeline.data.assignment import read_rows
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("set", choices=["elpv"], help="elpv: 2,624 solar cells from the package elpv-dataset")
     _add_verb(verbs, "mend", mend)
     _add_verb(verbs, "summary", summary)
+    verb = _add_verb(verbs, "sync", sync)
+    verb.add_argument("--to", metavar="ADDRESS", help="send all of it to this store, not to those it was made for")
     verb = _add_verb(verbs, "data", data)
     verb.add_argument("--against", metavar="REV", help="also say what changed since this git revision")
     return parser
@@ -197,6 +200,16 @@ def mend(_arguments: argparse.Namespace) -> None:
 
     for line in project.mend() or ["nothing is broken"]:
         print(line)
+
+
+def sync(arguments: argparse.Namespace) -> None:
+    """Send what waits for MLflow: records of trainings and evaluations that a store did not take in time.
+
+    They wait in .weldproof/tracking, and go with the next training or evaluation by themselves.
+    """
+    from pipeline.tracking.sender import sync as send
+
+    send(arguments.to, tqdm.write)
 
 
 def summary(_arguments: argparse.Namespace) -> None:

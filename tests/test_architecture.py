@@ -28,7 +28,7 @@ WALLS = {
     "training": {"errors", "files", "text", "params", "stage", "data"},
     "evaluation": {"errors", "files", "text", "params", "stage", "data", "training"},
     "serving": {"errors", "data", "training"},
-    "tracking": {"errors", "text"},
+    "tracking": {"errors", "files"},
     "__init__": set(),
     "__main__": {
         "errors",

@@ -1,17 +1,54 @@
+"""What a stage tells the tracker, and what the default store, a database file, then has of it."""
+
+import shutil
+import sqlite3
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import TrackingError
-from pipeline.tracking import flatten, metric_name, new_run, tracking_uri, training_run
+from pipeline.tracking import flatten, metric_name, run_of_training, training_run
+from pipeline.tracking.journal import waiting
+from pipeline.tracking.places import shown_address, tracking_folder, tracking_uri
+from pipeline.tracking.sender import sync
+from pipeline.tracking.store import IDENTITY, Store
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A store without a run: to make its tables takes a second or more."""
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    Store(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, empty_store):
     monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT"):
+    shutil.copy(empty_store, tmp_path)
+    for name in ("MLFLOW_EXPERIMENT_NAME", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
+    # Not relative, as it is by itself: MLflow keeps a store open by its address, and each test has another folder.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return tmp_path
+
+
+def sent(run):
+    """All is sent, also where five seconds were not enough for a busy machine: the run as the store has it."""
+    sync(None, print)
+    assert not waiting(tracking_folder())
+    client = Store(tracking_uri()).client
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (found,) = client.search_runs(experiments, f"tags.{IDENTITY} = '{run.run_id}'")
+    return found
+
+
+def steps(name):
+    """The steps of a metric in the order in which the store got them."""
+    with sqlite3.connect("mlflow.db") as connection:
+        return [step for (step,) in connection.execute("select step from metrics where key = ? order by rowid", [name])]
 
 
 @given(st.lists(st.text(max_size=300), unique=True, max_size=5))
@@ -37,7 +74,8 @@ def test_flatten():
     }
 
 
-def test_default_store_is_in_the_main_checkout(store, monkeypatch):
+def test_default_store_is_in_the_main_checkout(place, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert tracking_uri() == "sqlite:///mlflow.db"
     monkeypatch.setenv("DVC_ROOT", "/elsewhere/main")
     assert tracking_uri() == "sqlite:////elsewhere/main/mlflow.db"
@@ -47,10 +85,14 @@ def test_default_store_is_in_the_main_checkout(store, monkeypatch):
     assert tracking_uri() == "http://127.0.0.1:5000"
 
 
+def test_password_is_not_shown():
+    assert shown_address("https://me:secret@host/path@x") == "https://host/path@x"
+
+
 @pytest.mark.parametrize(
     ("error", "status"), [(None, "FINISHED"), (ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")]
 )
-def test_run_ends_as_its_block_does(store, error, status):
+def test_run_ends_as_its_block_does(place, error, status):
     def block():
         with training_run("a name") as run:
             run.log_metrics({"train/loss": 1.0}, step=1)
@@ -63,60 +105,90 @@ def test_run_ends_as_its_block_does(store, error, status):
             block()
     else:
         block()
-    info = block.run.client.get_run(block.run.run_id).info
+    info = sent(block.run).info
     assert (info.status, info.run_name) == (status, "a name")
 
 
-def test_odd_class_names_are_logged(store):
-    run = new_run("odd")
-    names = ['a"b', "a'b", "new\nline", "100%", "c" * 255, "a#b"]
-    run.log_metrics({f"val/f1/{name}": number for number, name in enumerate(names)}, step=1)
-    assert sorted(run.client.get_run(run.run_id).data.metrics.values()) == list(range(len(names)))
+def test_odd_names_are_logged(place):
+    names = ['a"b', "a'b", "new\nline", "100%", "c" * 255, "a#b", "no text \udcff"]
+    with training_run("odd") as run:
+        run.log_metrics({f"val/f1/{name}": number for number, name in enumerate(names)}, step=1)
+        run.log_params({"folder": "no text \udcff", "long": "x" * 9000})
+    found = sent(run)
+    assert sorted(found.data.metrics.values()) == list(range(len(names)))
+    assert found.data.params["folder"] == "no text ?"
 
 
-def test_training_goes_on_when_the_store_fails_and_what_was_kept_is_sent_later(store, monkeypatch, caplog):
-    from mlflow import MlflowException
-
+def test_what_is_given_twice_is_recorded_once_and_later_only_what_is_missing(place):
     with training_run("x") as run:
-        working = run.client.log_batch
-        monkeypatch.setattr(run.client, "log_batch", lambda *_, **__: (_ for _ in ()).throw(MlflowException("gone")))
-        run.log_metrics({"train/loss": 3.0}, step=1)
-        assert "cannot log metrics: gone" in caplog.text
-        monkeypatch.setattr(run.client, "log_batch", working)
-        run.log_metrics({"train/loss": 2.0}, step=2)
-    history = run.client.get_metric_history(run.run_id, "train/loss")
-    assert [(metric.step, metric.value) for metric in history] == [(1, 3.0), (2, 2.0)]
+        for value in (3.0, 9.0):
+            run.log_metrics({"train/loss": value, "lr": 0.1}, step=1)
+    (place / "run.json").write_text(f'{{"run_id": "{run.run_id}"}}')
+    for _ in range(2):
+        with run_of_training(place) as again:
+            again.mirror({1: {"train/loss": 9.0, "lr": 9.0}, 2: {"train/loss": 2.0, "lr": 0.1}})
+            again.update_metrics({"test/f1": 0.5, "test/none": float("nan")})
+            again.log_params({"new": 1})
+    found = sent(run)
+    assert steps("train/loss") == [1, 2]
+    assert steps("test/f1") == steps("test/none") == [0]
+    assert found.data.metrics["test/f1"] == 0.5
+    assert found.info.status == "FINISHED"
 
 
-def test_mirror_sends_only_what_is_missing(store):
-    run = new_run("x")
-    run.log_metrics({"train/loss": 3.0, "lr": 0.1}, step=1)
-    run.mirror({1: {"train/loss": 9.0, "lr": 9.0}, 2: {"train/loss": 2.0, "lr": 0.1}})
-    history = run.client.get_metric_history(run.run_id, "train/loss")
-    assert [(metric.step, metric.value) for metric in history] == [(1, 3.0), (2, 2.0)]
-
-
-def test_training_that_was_broken_off_goes_on_in_its_run(store):
-    parent = new_run("folds", strict=False)
-    parent.log_metrics({"train/loss": 1.0}, step=1)
-    child = new_run("fold 0", strict=False, parent=parent.run_id)
-    with training_run("folds", again=parent.run_id) as again:
+def test_training_that_was_broken_off_goes_on_in_its_run(place):
+    with pytest.raises(KeyboardInterrupt), training_run("folds") as run:
+        run.log_metrics({"train/loss": 1.0}, step=1)
+        with training_run("fold 0", run.run_id) as child:
+            child.log_metrics({"train/loss": 1.0}, step=1)
+            raise KeyboardInterrupt
+    with training_run("folds", again=run.run_id) as again:
         for step in (1, 2):
             again.log_metrics({"train/loss": 1.0, "val/loss": 1.0}, step=step)
-    assert again.run_id == parent.run_id
-    for name in ("train/loss", "val/loss"):
-        assert [metric.step for metric in parent.client.get_metric_history(parent.run_id, name)] == [1, 2]
-    assert parent.client.get_run(child.run_id).info.status == "KILLED"
-    assert parent.client.get_run(parent.run_id).info.status == "FINISHED"
+        with training_run("fold 0", again.run_id) as part:
+            part.log_metrics({"train/loss": 1.0}, step=2)
+    assert (again.run_id, part.run_id) == (run.run_id, child.run_id)
+    assert steps("val/loss") == [1, 2]
+    assert sorted(steps("train/loss")) == [1, 1, 2, 2]
+    parent, child = sent(again), sent(part)
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert {parent.info.status, child.info.status} == {"FINISHED"}
 
 
 @pytest.mark.parametrize(
-    "address", ["./mlruns", "sqlite:///file/mlflow.db", "ftp://x", "http://127.0.0.1:9", "postgresql://127.0.0.1/x"]
+    "address", ["./mlruns", "sqlite:///file/mlflow.db", "http://127.0.0.1:9", "postgresql://127.0.0.1/x"]
 )
-def test_store_that_cannot_be_reached(store, monkeypatch, address):
-    (store / "file").write_text("not a folder")
+def test_store_that_cannot_be_reached_costs_nothing(place, monkeypatch, caplog, address):
+    (place / "file").write_text("not a folder")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    start = time.monotonic()
+    with training_run("x") as run:
+        run.log_metrics({"a": 1.0}, step=1)
+    assert time.monotonic() - start < 6
+    assert "3 records of 1 run wait in" in caplog.messages[-1]
     with pytest.raises(TrackingError) as error:
-        new_run("x")
-    assert "MLflow at" in str(error.value)
+        sync(None, print)
+    assert f"MLflow at {address}: cannot be reached: " in str(error.value)
     assert "\n" not in str(error.value)
+    sync(f"sqlite:///{place}/mlflow.db", print)
+    assert steps("a") == [1]
+
+
+def test_run_that_the_store_refuses_does_not_hold_up_the_others(place, caplog):
+    with training_run("refused") as run:
+        run.set_tags({"x" * 300: 1})
+        run.log_metrics({"a": 1.0}, step=1)
+    with training_run("x") as other:
+        other.log_metrics({"b": 1.0}, step=1)
+    with pytest.raises(TrackingError, match="cannot log tags: .*; 3 records of 1 run wait in"):
+        sync(None, print)
+    assert (steps("a"), steps("b")) == ([], [1])
+    assert [each.run_id for each in waiting(tracking_folder())] == [run.run_id]
+
+
+def test_disk_that_refuses_the_journal_costs_no_training(place, caplog):
+    (place / ".weldproof").write_text("no folder")
+    with training_run("x") as run:
+        for step in (1, 2):
+            run.log_metrics({"a": 1.0}, step=step)
+    assert caplog.text.count("going on without") == 1

@@ -1,0 +1,53 @@
+"""Where the tracker's store is, and where its records wait."""
+
+import os
+import re
+from pathlib import Path
+
+from pipeline.files import STATE_FOLDER
+
+_SQLITE = "sqlite:///"
+
+
+def project_root() -> Path:
+    """Return the main checkout.
+
+    In `dvc exp run --temp` and in the queue the current folder is a copy that is thrown away; DVC names the checkout.
+    """
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def tracking_folder() -> Path:
+    """Return the folder of the records that the store does not have yet."""
+    return project_root() / STATE_FOLDER / "tracking"
+
+
+def configured_address() -> str:
+    """Return the store's address as a person set it: empty for the project's own."""
+    return os.environ.get("MLFLOW_TRACKING_URI", "")
+
+
+def tracking_uri(configured: str | None = None) -> str:
+    """Return the store's address: `MLFLOW_TRACKING_URI`, or ``mlflow.db`` in the main checkout.
+
+    Parameters
+    ----------
+    configured : what `configured_address` said when a record was made, in place of what it says now
+    """
+    address = (configured_address() if configured is None else configured) or f"{_SQLITE}mlflow.db"
+    if not address.startswith(_SQLITE) or address.startswith(f"{_SQLITE}/"):
+        return address
+    if project_root() == Path.cwd():
+        # Left relative: a folder may have a ? in its name, an address may not.
+        return address
+    return f"{_SQLITE}{project_root() / address.removeprefix(_SQLITE)}"
+
+
+def database_file(address: str) -> Path | None:
+    """Return the file of an SQLite store, or None for any other."""
+    return Path(address.removeprefix(_SQLITE)) if address.startswith(_SQLITE) else None
+
+
+def shown_address(address: str) -> str:
+    """Return an address without the name and password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", address)

@@ -1,0 +1,287 @@
+"""MLflow: the only module that imports it.
+
+It runs in the process that sends, never in a training. All that it does can be done again after it was broken off at
+any point, or after an answer was lost, and nothing is there twice then: a run is looked up by the tag that holds this
+project's own id of it, and where it was not made here and now, the store is asked for what it has of it.
+"""
+
+import logging
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# No second try by MLflow itself: it would send again without asking whether the first one arrived. MLflow reads these
+# when a request is made; whoever sets them keeps them.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+import mlflow
+import mlflow.pyfunc
+from filelock import FileLock
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from pipeline.errors import TrackingError
+from pipeline.tracking.journal import Record
+from pipeline.tracking.places import database_file, project_root, shown_address
+
+# The UI then opens with runs, charts and models in place of what it has for chat programs.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+MODEL_NAME = "model"
+"""Where the model stands in a run."""
+IDENTITY = "trained_as"
+"""The tag with this project's own id of a run, which is also what `models/run.json` says."""
+
+SIGNATURE = ModelSignature(
+    # One column without a name: MLflow then takes a list of files' bytes as well as a table with one column.
+    inputs=Schema([ColSpec(DataType.binary)]),
+    outputs=Schema([ColSpec(DataType.string, "class"), ColSpec(DataType.double, "probability")]),
+)
+
+_METRIC_LIMIT = 1000
+"""Metrics of one request that MLflow takes."""
+_PARAM_LIMIT = 6000
+"""Characters of a parameter's value that MLflow keeps."""
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
+
+
+@dataclass
+class _StoredRun:
+    """A run in the store, and which steps of its metrics are known to be there."""
+
+    run_id: str
+    experiment: str
+    made_now: bool
+    steps: dict[str, set[int]] = field(default_factory=dict)
+
+
+class Store:
+    """An MLflow store, and what is told to it. Whatever goes wrong raises TrackingError, of one line.
+
+    Parameters
+    ----------
+    address : as MLflow takes it
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._runs: dict[str, _StoredRun] = {}
+        self._send: dict[str, Callable[[_StoredRun, Record, Path], None]] = {
+            "run": lambda *_: None,
+            "params": self._params,
+            "tags": self._tags,
+            "data": self._data,
+            "results": self._results,
+            "note": self._note,
+            "files": self._files,
+            "model": self._model,
+            "status": self._status,
+        }
+        with self._errors("be reached"), _one_at_a_time(address):
+            self.client = mlflow.MlflowClient(address, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or address)
+            self.client.search_experiments(max_results=1)
+
+    @contextmanager
+    def _errors(self, action: str) -> Iterator[None]:
+        try:
+            yield
+        except TrackingError:
+            raise
+        except Exception as error:
+            # Whatever it is: a fault in MLflow, or in what a broken server answers, is the store's as well.
+            raise TrackingError(f"MLflow at {shown_address(self.address)}: cannot {action}: {_reason(error)}") from None
+
+    def ping(self) -> None:
+        """Ask for an answer."""
+        with self._errors("be reached"):
+            self.client.search_experiments(max_results=1)
+
+    def send(self, head: Record, records: Sequence[Record], files: Path) -> None:
+        """Tell records of one kind.
+
+        Parameters
+        ----------
+        head : says what run they are of
+        files : folder of the files that they name
+        """
+        kind = records[0]["kind"]
+        with self._errors(f"log {kind}"):
+            try:
+                run = self._run(head)
+                if kind == "metrics":
+                    self._metrics(run, records)
+                    return
+                for record in records:
+                    self._send[kind](run, record, files)
+            except BaseException:
+                # What has arrived of it is not known: the store is asked next time.
+                self._runs.pop(head["id"], None)
+                raise
+
+    def _run(self, head: Record) -> _StoredRun:
+        if head["id"] not in self._runs:
+            experiment = self._experiment(head["experiment"])
+            run_id = self._find(experiment, head["id"])
+            made_now = run_id is None
+            if made_now:
+                self._make(experiment, head)
+                # Asked again, because one whose answer was lost can have arrived meanwhile.
+                run_id = self._find(experiment, head["id"])
+            elif head["goes_on"]:
+                self.client.update_run(run_id, status="RUNNING")
+            if run_id is None:
+                raise MlflowException("the run that was made is not there")
+            self._runs[head["id"]] = _StoredRun(run_id, experiment, made_now)
+        return self._runs[head["id"]]
+
+    def _find(self, experiment: str, identity: str) -> str | None:
+        """Return the run of that identity; remove those that lost answers left empty beside it."""
+        found = self.client.search_runs([experiment], f"tags.{IDENTITY} = '{identity}'")
+        first, *others = sorted(found, key=lambda run: (_is_empty(run), run.info.run_id)) or [None]
+        for run in filter(_is_empty, others):
+            self.client.delete_run(run.info.run_id)
+        return first.info.run_id if first else None
+
+    def _make(self, experiment: str, head: Record) -> None:
+        tags = head["tags"] | {IDENTITY: head["id"]}
+        if head["parent"]:
+            parent = self._find(experiment, head["parent"])
+            if parent is None:
+                raise MlflowException("the run that it is a part of is not there yet")
+            tags["mlflow.parentRunId"] = parent
+        run = self.client.create_run(experiment, start_time=head["time"], tags=tags, run_name=head["name"])
+        if not head["goes_on"]:
+            self.client.set_terminated(run.info.run_id, "FINISHED")
+
+    def _experiment(self, name: str) -> str:
+        # A server knows where its artifacts go. For a bare database MLflow would take the current folder.
+        location = None if self.address.startswith("http") else (project_root() / "mlartifacts").as_uri()
+        with _one_at_a_time(self.address):
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment is None:
+                return str(self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+        return str(experiment.experiment_id)
+
+    def _metrics(self, run: _StoredRun, records: Sequence[Record]) -> None:
+        new = []
+        for record in records:
+            for key, value in record["values"].items():
+                steps = self._steps(run, key)
+                if record["step"] not in steps:
+                    steps.add(record["step"])
+                    new.append(Metric(key, value, record["time"], record["step"]))
+        self._log_metrics(run, new)
+
+    def _steps(self, run: _StoredRun, key: str) -> set[int]:
+        if key not in run.steps:
+            history = [] if run.made_now else self.client.get_metric_history(run.run_id, key)
+            run.steps[key] = {metric.step for metric in history}
+        return run.steps[key]
+
+    def _log_metrics(self, run: _StoredRun, metrics: Sequence[Metric]) -> None:
+        for start in range(0, len(metrics), _METRIC_LIMIT):
+            self.client.log_batch(run.run_id, metrics=metrics[start : start + _METRIC_LIMIT])
+
+    def _results(self, run: _StoredRun, record: Record, _files: Path) -> None:
+        known = self.client.get_run(run.run_id).data.metrics
+        new = [(key, value) for key, value in record["values"].items() if not _same(known.get(key), value)]
+        self._log_metrics(run, [Metric(key, value, record["time"], 0) for key, value in new])
+
+    def _params(self, run: _StoredRun, record: Record, _files: Path) -> None:
+        known = self.client.get_run(run.run_id).data.params
+        new = [Param(key, text[:_PARAM_LIMIT]) for key, text in record["values"].items() if key not in known]
+        for start in range(0, len(new), 100):
+            self.client.log_batch(run.run_id, params=new[start : start + 100])
+
+    def _tags(self, run: _StoredRun, record: Record, _files: Path) -> None:
+        self.client.log_batch(run.run_id, tags=[RunTag(key, text) for key, text in record["values"].items()])
+
+    def _data(self, run: _StoredRun, record: Record, _files: Path) -> None:
+        source = CodeDatasetSource({"mlflow.source.name": record["name"]})
+        data_set = MetaDataset(source, name=record["name"][:500], digest=record["digest"])
+        entity = DatasetInput(data_set._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
+        self.client.log_inputs(run.run_id, datasets=[entity])
+
+    def _note(self, run: _StoredRun, record: Record, _files: Path) -> None:
+        # Without an address, so that it holds on any server. First, because the UI folds a long description.
+        card = f"#/experiments/{run.experiment}/runs/{run.run_id}/artifacts/reports/data_card.md"
+        text = f"[Data card]({card}): what it was trained on\n\n{record['text']}"
+        self.client.set_tag(run.run_id, "mlflow.note.content", text)
+
+    def _files(self, run: _StoredRun, record: Record, files: Path) -> None:
+        self.client.log_artifacts(run.run_id, str(files / record["kept"]))
+
+    def _model(self, run: _StoredRun, record: Record, files: Path) -> None:
+        """Log the folder of a trained net as a model that takes image files, and register it; once a run.
+
+        `pipeline.serving` loads it: no pickle, and the code of this project travels with it.
+        """
+        name = record["name"]
+        if self.client.search_model_versions(f"name = '{name}' and run_id = '{run.run_id}'"):
+            return
+        kept = files / record["kept"]
+        with self._active(run), warnings.catch_warnings():
+            # It misses an example of the input; the signature says all there is to say of it.
+            warnings.filterwarnings("ignore", message=".*input example")
+            mlflow.pyfunc.log_model(
+                name=MODEL_NAME,
+                loader_module="pipeline.serving",
+                data_path=str(kept / "models"),
+                code_paths=[str(kept / "pipeline")],
+                pip_requirements=record["requirements"],
+                signature=SIGNATURE,
+                registered_model_name=name,
+                await_registration_for=60,
+            )
+
+    @contextmanager
+    def _active(self, run: _StoredRun) -> Iterator[None]:
+        # `mlflow.pyfunc.log_model` works on the active run alone.
+        mlflow.set_tracking_uri(self.address)
+        with mlflow.start_run(run_id=run.run_id, log_system_metrics=False):
+            yield
+
+    def _status(self, run: _StoredRun, record: Record, _files: Path) -> None:
+        self.client.set_terminated(run.run_id, record["status"], record["time"])
+        self._find(run.experiment, record["of"])
+
+
+@contextmanager
+def _one_at_a_time(address: str) -> Iterator[None]:
+    """Let one process at a time into the block where the store is a database file.
+
+    Several processes that create the tables of one fresh database at once fail. A server does that by itself.
+    """
+    file = database_file(address)
+    if file is None:
+        yield
+        return
+    with FileLock(f"{file}.lock"):
+        yield
+
+
+def _reason(error: BaseException) -> str:
+    """Return one line: what the system said, where that is at the bottom of it, or else the error itself."""
+    root = error
+    while root.__context__:
+        root = root.__context__
+    told = root if isinstance(root, OSError) else error
+    return shown_address((str(told).strip() or type(told).__name__).splitlines()[0])[:300]
+
+
+def _is_empty(run: Run) -> bool:
+    return not run.data.metrics and not run.data.params
+
+
+def _same(known: float | None, value: float) -> bool:
+    return known is not None and (known == value or (math.isnan(known) and math.isnan(value)))
