@@ -137,7 +137,8 @@ def follow(stage: int) -> None:
 
     It says on stdout, a line each, what is wrong with the store, and, when the stage waits, that work goes on.
     """
-    ending, at_work = Event(), _AtWork()
+    say = _own_output()
+    ending, at_work = Event(), _AtWork(say)
     Thread(target=_wait_for_the_end, args=(stage, ending, at_work), daemon=True).start()
     from pipeline.tracking.outbox import Outbox
 
@@ -155,7 +156,7 @@ def follow(stage: int) -> None:
             trouble = str(error) if isinstance(error, TrackingError) else repr(error)
             free, pause = True, min(2 * pause, _LONGEST_PAUSE)
         if trouble and not told:
-            _say(" ".join(trouble.split()))
+            say(" ".join(trouble.split()))
         told = trouble
         if last and free:
             # MLflow's threads may hang in what failed; Python would wait for them.
@@ -169,7 +170,8 @@ def follow(stage: int) -> None:
 class _AtWork:
     """Whether there is a reason to wait: the store answers, or what is done does not depend on its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._store: Store | None = None
         self._starting = True
 
@@ -190,14 +192,21 @@ class _AtWork:
                 if self._store:
                     self._store.ping()
                 if self._store or self._starting:
-                    _say(_PULSE)
+                    self._say(_PULSE)
             time.sleep(1.0)
 
 
-def _say(line: str) -> None:
-    # Where the stage was killed, nobody listens.
-    with suppress(OSError):
-        print(line, flush=True)
+def _own_output() -> Callable[[str], None]:
+    """Return what tells the stage a line, and keep all else, such as what MLflow prints, from it."""
+    channel = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(line: str) -> None:
+        # Where the stage was killed, nobody listens.
+        with suppress(OSError):
+            os.write(channel, f"{line}\n".encode())
+
+    return say
 
 
 def _wait_for_the_end(stage: int, ending: Event, at_work: _AtWork) -> None:

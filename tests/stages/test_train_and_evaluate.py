@@ -18,6 +18,7 @@ from conftest import (
     make_set,
     run_data_stages,
     run_stage,
+    send_what_waits,
     small_params,
     write_params,
 )
@@ -166,6 +167,7 @@ def test_interrupt_ends_the_run_as_killed_and_leaves_nothing(place):
     assert lines[-1] == "error: interrupted; nothing half-written is left behind\n", lines
     assert not (place / "models").exists()
     assert not list(place.glob(".*.partial"))
+    send_what_waits(place)
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
