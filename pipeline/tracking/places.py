@@ -43,11 +43,6 @@ def tracking_uri(configured: str | None = None) -> str:
     return f"{_SQLITE}{project_root() / address.removeprefix(_SQLITE)}"
 
 
-def database_file(address: str) -> Path | None:
-    """Return the file of an SQLite store, or None for any other."""
-    return Path(address.removeprefix(_SQLITE)) if address.startswith(_SQLITE) else None
-
-
 def shown_address(address: str) -> str:
     """Return an address without the name and password that it may hold."""
     return re.sub(r"//[^/@]*@", "//", address)

@@ -10,7 +10,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,11 +28,14 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine_with_retry
 from mlflow.types import ColSpec, DataType, Schema
+from sqlalchemy.engine import make_url
 
 from pipeline.errors import TrackingError
+from pipeline.files import replaced
 from pipeline.tracking.journal import Record
-from pipeline.tracking.places import database_file, project_root, shown_address
+from pipeline.tracking.places import project_root, shown_address
 
 # The UI then opens with runs, charts and models in place of what it has for chat programs.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -89,6 +92,7 @@ class Store:
             "status": self._status,
         }
         with self._errors("be reached"), _one_at_a_time(address):
+            _make_database(address)
             self.client = mlflow.MlflowClient(address, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or address)
             self.client.search_experiments(max_results=1)
 
@@ -257,18 +261,34 @@ class Store:
         self._find(run.experiment, record["of"])
 
 
+def _database(address: str) -> Path | None:
+    """Return the file of an SQLite store, or None for any other."""
+    url = make_url(address) if address.startswith("sqlite:") else None
+    return Path(url.database) if url and url.database else None
+
+
 @contextmanager
 def _one_at_a_time(address: str) -> Iterator[None]:
-    """Let one process at a time into the block where the store is a database file.
+    """Let one process at a time into the block where the store is a database file. A server does that by itself."""
+    file = _database(address)
+    with FileLock(f"{file}.lock") if file else nullcontext():
+        yield
 
-    Several processes that create the tables of one fresh database at once fail. A server does that by itself.
+
+def _make_database(address: str) -> None:
+    """Make a database file that is not there, whole or not at all.
+
+    Several processes that create the tables of one fresh database at once fail, and so does, ever after, one that
+    finds what a kill left in the middle of that.
     """
-    file = database_file(address)
-    if file is None:
-        yield
+    file = _database(address)
+    if file is None or file.exists():
         return
-    with FileLock(f"{file}.lock"):
-        yield
+    with replaced(file) as partial:
+        partial.unlink(missing_ok=True)
+        engine = create_sqlalchemy_engine_with_retry(make_url(address).set(database=str(partial)).render_as_string())
+        _initialize_tables(engine)
+        engine.dispose()
 
 
 def _reason(error: BaseException) -> str:

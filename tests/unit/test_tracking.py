@@ -1,11 +1,15 @@
 """What a stage tells the tracker, and what the default store, a database file, then has of it."""
 
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import nullcontext, suppress
 
 import pytest
+from conftest import environment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -197,3 +201,16 @@ def test_disk_that_refuses_the_journal_costs_no_training(place, caplog):
         for step in (1, 2):
             run.log_metrics({"a": 1.0}, step=step)
     assert caplog.text.count("going on without") == 1
+
+
+def test_sender_that_is_killed_while_it_makes_the_database_does_no_harm(tmp_path):
+    command = [sys.executable, "-c", "from pipeline.tracking.store import Store; Store('sqlite:///mlflow.db')"]
+    partial = tmp_path / ".mlflow.db.partial"
+    with subprocess.Popen(command, cwd=tmp_path, env=environment()) as process:
+        while process.poll() is None and not (partial.exists() and partial.stat().st_size > 300_000):
+            time.sleep(0.001)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "mlflow.db").exists()
+    subprocess.run(command, cwd=tmp_path, env=environment(), check=True)
+    assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
