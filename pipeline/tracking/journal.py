@@ -134,11 +134,14 @@ class Waiting:
         ----------
         whole : whether the journal is complete, so that a last line without its end is a line
         """
+        yield from self._read(self.position()[1], whole)
+
+    def position(self) -> tuple[str, int]:
+        """Return up to where it is sent: the journal's name, and the note."""
         try:
-            start = int(self._note.read_text())
+            return self.path.name, int(self._note.read_text())
         except (OSError, ValueError):
-            start = 0
-        yield from self._read(start, whole)
+            return self.path.name, 0
 
     def _read(self, start: int, whole: bool) -> Iterator[tuple[Record, int]]:
         with self.path.open("rb") as file:

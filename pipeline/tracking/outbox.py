@@ -33,6 +33,7 @@ class Outbox:
         self._store, self._address, self._tell, self._progress = store, address, tell, progress
         self._folder = tracking_folder()
         self._rests: dict[str, tuple[float, float]] = {}
+        self._left: dict[str, tuple[str, int]] = {}
         self.refusal: TrackingError | None = None
         """Why the store did not take a run, though it works."""
 
@@ -55,7 +56,12 @@ class Outbox:
     def _send_run(self, run_id: str) -> None:
         # Listed when they are locked: before, another process may have sent some.
         journals = [each for each in waiting(self._folder, self._address) if each.run_id == run_id]
-        names = [str(journal.head()["name"]) for journal in journals]
+        if not journals:
+            return
+        name = str(journals[0].head()["name"])
+        if journals[0].position() != self._left.get(run_id):
+            # Another process has sent some: what was known of the run is not all.
+            self._store.forget(run_id)
         try:
             sent = sum(self._send_journal(journal) for journal in journals)
         except TrackingError as error:
@@ -67,13 +73,14 @@ class Outbox:
         else:
             self._rests.pop(run_id, None)
             if sent:
-                self._tell(names[0], sent)
+                self._tell(name, sent)
 
     def _send_journal(self, journal: Waiting) -> int:
         over, head, sent = journal.is_over(), journal.head(), 0
         for records, end in journal.parcels(whole=over):
             self._store.send(head, records, journal.files)
             journal.note(end)
+            self._left[journal.run_id] = journal.position()
             self._progress(len(records))
             sent += len(records)
         if over:

@@ -130,8 +130,12 @@ class Store:
                     self._send[kind](run, record, files)
             except BaseException:
                 # What has arrived of it is not known: the store is asked next time.
-                self._runs.pop(head["id"], None)
+                self.forget(head["id"])
                 raise
+
+    def forget(self, identity: str) -> None:
+        """Ask again what there is of this run, before more of it is sent."""
+        self._runs.pop(identity, None)
 
     def _run(self, head: Record) -> _StoredRun:
         if head["id"] not in self._runs:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,7 +49,7 @@ class Wire:
 
 
 class Stoppages(RuleBasedStateMachine):
-    """A training that records epochs, is killed and goes on from an earlier one, and a sender that fails at any call."""
+    """A training that records epochs, is killed and goes on from an earlier one, and two senders that fail at any call."""
 
     database = ""
 
@@ -58,14 +59,15 @@ class Stoppages(RuleBasedStateMachine):
         os.environ["DVC_ROOT"] = self.root
         self.identity, self.run, self.epoch, self.values = uuid4().hex, None, 0, iter(range(10**6))
         self.recorded = {}
-        self.new_sender()
+        self.senders = {}
+        for number in range(2):
+            self.new_sender(number)
 
-    @rule()
-    def new_sender(self):
+    @rule(number=st.integers(0, 1))
+    def new_sender(self, number):
         """It was killed: what it knew is forgotten."""
-        self.store = Store(f"sqlite:///{self.database}")
-        self.client = self.store.client
-        self.outbox = Outbox(self.store, "")
+        store = Store(f"sqlite:///{self.database}")
+        self.senders[number] = store, store.client, Outbox(store, "")
 
     @precondition(lambda self: self.run is None)
     @rule()
@@ -107,21 +109,21 @@ class Stoppages(RuleBasedStateMachine):
         self.run.end(status)
         self.run = None
 
-    @rule(lost=st.integers(1, 8), answered=st.booleans())
-    def send_badly(self, lost, answered):
-        self.store.client = Wire(self.client, lost, answered)
-        try:
-            self.outbox.send()
-        except TrackingError as error:
-            assert "lost on its way" in str(error)  # noqa: PT017
-        self.store.client = self.client
-        self.outbox._rests.clear()
+    @rule(number=st.integers(0, 1), lost=st.integers(1, 16), answered=st.booleans())
+    def send(self, number, lost, answered):
+        store, client, outbox = self.senders[number]
+        store.client = Wire(client, lost, answered)
+        with suppress(TrackingError):
+            outbox.send()
+        store.client = client
+        outbox._rests.clear()
 
     def teardown(self):
         if self.run:
             self.run.end("FINISHED")
-        assert self.outbox.send()
-        assert self.outbox.refusal is None
+        outbox = self.senders[0][2]
+        assert outbox.send()
+        assert outbox.refusal is None
         assert not waiting(tracking_folder())
         with sqlite3.connect(self.database) as connection:
             query = (
@@ -144,6 +146,23 @@ def test_every_record_arrives_once_and_in_order_whatever_fails(tmp_path, monkeyp
             max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+def test_sender_does_not_trust_what_it_knew_before_another_one_sent(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    here, there = (Outbox(Store(address), "") for _ in range(2))
+    run = TrackedRun(head("a0"))
+    for outbox, step in ((here, 1), (there, 2)):
+        run.log_metrics({"a": 1.0}, step=step)
+        outbox.send()
+    run.end()
+    again = TrackedRun(head("a0"))
+    again.log_metrics({"a": 3.0}, step=2)
+    again.end()
+    here.send()
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        assert connection.execute("select step, value from metrics").fetchall() == [(1, 1.0), (2, 1.0)]
 
 
 @pytest.fixture
