@@ -41,11 +41,11 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
         for part, p in predictions.items()
     }
     test = results["test"]
-    with new_files(reports) as folder:
-        write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment), read_manifest(resized)))
-        write_tables(folder, results, predictions["test"], table.num_folds)
-        write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
     with run_of_training(models) as tracked:
+        with new_files(reports) as folder:
+            write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment), read_manifest(resized)))
+            write_tables(folder, results, predictions["test"], table.num_folds)
+            write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
         tracked.log_params({"train": load_final(models)[0].card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})

@@ -173,12 +173,12 @@ class _AtWork:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._store: Store | None = None
-        self._starting = True
+        # To make the tables of a database file is work of this machine, not an answer that is waited for.
+        self._starting = tracking_uri().startswith("sqlite:")
 
     def connect(self) -> "Store":
         from pipeline.tracking.store import Store
 
-        self._starting = tracking_uri().startswith("sqlite:")
         try:
             self._store = Store(tracking_uri())
         finally:
