@@ -35,6 +35,7 @@ from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import TrackingError
+from pipeline.files import project_root
 
 EXPERIMENT = "weldproof"
 # The UI then opens with runs, charts and models in place of what it has for chat programs.
@@ -80,14 +81,6 @@ def _mlflow_errors(action: str) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TrackingError(f"MLflow at {tracking_uri()}: cannot {action}: {reason[:300]}") from None
-
-
-def project_root() -> Path:
-    """Return the main checkout.
-
-    In `dvc exp run --temp` and in the queue the current folder is a copy that is thrown away; DVC names the checkout.
-    """
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
 def tracking_uri() -> str:
@@ -168,6 +161,8 @@ class TrackedRun:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; those of the same names are replaced."""
+        if not tags:
+            return
         with self._talk("set tags"):
             self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 

@@ -3,9 +3,10 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from pipeline.training.batches import (
 from pipeline.training.device import Compute, cpu_threads
 from pipeline.training.losses import class_weights, summed_loss
 from pipeline.training.models import build
+from pipeline.training.moves import Move
 from pipeline.training.optimizers import build_average, build_optimizer
 from pipeline.training.predict import net_logits
 from pipeline.training.randomness import derive, generator, seeded
@@ -54,7 +56,7 @@ class EpochRecord:
     epoch : counted from 1
     step : optimizer steps so far
     lr, lr_factor, lr_reason : the learning rate, as a multiple of the recipe's, and why it is what it is ("start",
-        "warm-up", "schedule", "step", "plateau", or "" where nothing changed)
+        "warm-up", "schedule", "restart", "step", "plateau", "by hand", or "" where nothing changed)
     train_loss : mean over the epoch's images as they were trained on: changed, balanced, smoothed
     val_loss : mean cross entropy over the validation images as they are; comparable between recipes
     val_macro_f1 : mean of `val_f1`, 0..1
@@ -88,7 +90,14 @@ class Trainer:
     Without validation rows (an empty array: a training on everything) nothing is validated, what is said of it is NaN,
     and the last epoch counts as the best.
 
-    Same rows, recipe and CPU threads: same bytes. Every epoch draws from its own random streams.
+    Same rows, recipe, moves by hand and CPU threads: same bytes. Every epoch draws from its own random streams, so a
+    training that goes on from its `state` after any epoch ends with the bytes of one that was never broken off.
+
+    Attributes
+    ----------
+    params : the recipe
+    records : one an epoch so far
+    by_hand : epoch -> moves of the learning rate that were made by hand and hold from it on; see `move`
     """
 
     def __init__(
@@ -99,6 +108,7 @@ class Trainer:
         self._packed, self._train_rows, self._val_rows = packed, train_rows, val_rows
         self.params, self._compute = params, compute
         self.records: list[EpochRecord] = []
+        self.by_hand: dict[int, tuple[Move, ...]] = {}
         self._preprocessing = _preprocessing(packed, train_rows, params)
         self._class_weights = _class_weights(packed, train_rows, params)
         self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
@@ -120,7 +130,7 @@ class Trainer:
         PipelineError
             If the loss is no longer a number.
         """
-        while self._epoch < self.params.epochs:
+        while self._schedule.goes_on(self._epoch + 1, self.by_hand):
             self._epoch += 1
             with cpu_threads(self.params.threads), _memory_errors_explained():
                 record = self._run_epoch()
@@ -129,6 +139,53 @@ class Trainer:
                 self._best = record, state_on_cpu(self._trained_net)
             self.records.append(record)
             yield record
+
+    def losses_at(self, rates: Iterable[float]) -> Iterator[float]:
+        """Take a step at each of these learning rates, and yield the batch's mean loss; nothing is validated."""
+        batches: Iterator[Rows] = iter(())
+        self._net.train()
+        for lr in rates:
+            batch = next(batches, None)
+            if batch is None:
+                self._epoch += 1
+                batches = iter(self._batches())
+                batch = next(batches)
+            self._set_rate(lr)
+            changes = generator(derive(self.params.seed, _AUGMENTATION, self._step), self._compute.device)
+            yield self._train_one_batch(batch, changes).item()
+
+    def move(self, move: Move, epoch: int | None = None) -> int:
+        """Move the learning rate by hand from an epoch on, by default the next; return the number of that epoch."""
+        first = self._epoch + 1 if epoch is None else epoch
+        self.by_hand[first] = (*self.by_hand.get(first, ()), move)
+        return first
+
+    def state(self) -> dict[str, Any]:
+        """Return all that it takes to go on from here, but for moves by hand: tensors, numbers and texts."""
+        assert self._best is not None, "no epoch has been run"
+        record, weights = self._best
+        return {
+            "epoch": self._epoch,
+            "step": self._step,
+            "plateau": asdict(self._plateau),
+            "net": self._net.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
+            "optimizer": self._optimizer.state_dict(),
+            "records": [asdict(each) for each in self.records],
+            "best": (asdict(record), weights),
+        }
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Take the place of the trainer of the same rows and recipe that `state` was taken from."""
+        self._epoch, self._step = state["epoch"], state["step"]
+        self._plateau = PlateauState(**state["plateau"])
+        self._net.load_state_dict(state["net"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.records = [EpochRecord(**each) for each in state["records"]]
+        record, weights = state["best"]
+        self._best = EpochRecord(**record), weights
 
     @property
     def best(self) -> TrainedModel:
@@ -146,9 +203,8 @@ class Trainer:
 
     def _run_epoch(self) -> EpochRecord:
         start = time.perf_counter()
-        rate = self._schedule.rate(self._epoch, self._plateau)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate.lr
+        rate = self._schedule.rate(self._epoch, self._plateau, self.by_hand)
+        self._set_rate(rate.lr)
         train_loss = self._train_one_epoch()
         trained = time.perf_counter()
         val_loss, val_f1 = self._validate()
@@ -166,6 +222,10 @@ class Trainer:
             seconds=time.perf_counter() - start,
             images_per_second=len(self._train_rows) / (trained - start),
         )
+
+    def _set_rate(self, lr: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
 
     def _train_one_epoch(self) -> float:
         self._net.train()

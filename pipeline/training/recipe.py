@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.training.augmentation import AugmentParams
 from pipeline.training.device import DeviceName
+from pipeline.training.moves import STOP, Moves
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -36,9 +37,11 @@ class TrainParams(BaseModel):
     ema_decay: float = Field(ge=0, lt=1)
 
     lr: Positive
-    schedule: Literal["constant", "steps", "cosine", "plateau"]
+    schedule: Literal["constant", "steps", "cosine", "restarts", "one_cycle", "plateau"]
     warmup_epochs: int = Field(ge=0)
-    lr_steps: dict[Count, Positive]
+    lr_steps: dict[Count, Moves]
+    restart_epochs: Count
+    restart_growth: float = Field(ge=1, le=10)
     plateau_patience: Count
     plateau_factor: float = Field(gt=0, lt=1)
 
@@ -55,8 +58,8 @@ class TrainParams(BaseModel):
 
     @model_validator(mode="after")
     def _steps_are_read(self) -> Self:
-        if self.lr_steps and self.schedule != "steps":
-            raise ValueError(f"wanted schedule: steps beside lr_steps, found schedule: {self.schedule}")
         if self.schedule == "steps" and not self.lr_steps:
             raise ValueError("wanted lr_steps such as {30: 0.1} beside schedule: steps, found none")
+        if STOP in self.lr_steps.get(1, ()):
+            raise ValueError("lr_steps: wanted one epoch at least, found stop from epoch 1 on")
         return self

@@ -44,6 +44,8 @@ RECIPE = {
     "schedule": "constant",
     "warmup_epochs": 0,
     "lr_steps": {},
+    "restart_epochs": 3,
+    "restart_growth": 2.0,
     "plateau_patience": 3,
     "plateau_factor": 0.1,
     "augment": NO_CHANGE,
