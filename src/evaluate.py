@@ -52,7 +52,8 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
     tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
     tracked.update_metrics(result_metrics("test", test))
     tracked.log_result(score_table(test, markdown=True), models, reports, params.model_dump())
-    tracked.register(models, params.registered_model)
+    if load_final(models)[0].card.params["mode"] == "normal":
+        tracked.register(models, params.registered_model)
     logging.info("\n%s\n", score_table(test))
 
 

@@ -30,7 +30,8 @@ from pipeline.errors import PipelineError
 from pipeline.files import STATE_FOLDER, new_folder, replaced, write_text
 from pipeline.training.history import finish
 from pipeline.training.live import MOVES_FILE, STATUS_FILE, pending_requests, read_json
-from pipeline.training.loop import EpochRecord, Trainer
+from pipeline.training.loop import Trainer
+from pipeline.training.records import EpochRecord
 
 DIVERGED = STATE_FOLDER / "diverged"
 """Where the best net of a training that failed is kept."""

@@ -8,10 +8,12 @@
                     by ``; ``. `step` and `loss` are those at the moment of the change: the optimizer's steps and the
                     training loss of the epoch before, empty at the start. A training that was stopped by hand has one
                     more row, of the epoch that never was
+``overfit.json``    passed, steps, loss, cause: what came of a training with ``mode: overfit``; no other has it
 ==================  ============================================================================================
 """
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -19,14 +21,19 @@ from pathlib import Path
 from statistics import fmean
 
 from pipeline.files import read_csv, write_csv, write_text
-from pipeline.training.loop import EpochRecord, Trainer
+from pipeline.training.loop import Trainer
 from pipeline.training.moves import Move, parse_move
+from pipeline.training.overfit import Verdict, verdict
+from pipeline.training.records import EpochRecord
 from pipeline.training.weights import save
 
 HISTORY_FILE = "history.csv"
 LR_HISTORY_FILE = "lr_history.csv"
+VERDICT_FILE = "overfit.json"
 
 _CLASS_PREFIX = "val_f1/"
+logger = logging.getLogger(__name__)
+
 _LR_COLUMNS = ("epoch", "step", "lr", "factor", "why", "move", "loss")
 _MOVE_SEPARATOR = "; "
 _COLUMNS = [field.name for field in fields(EpochRecord) if field.name != "val_f1"]
@@ -51,6 +58,14 @@ def finish(folder: Path, trainer: Trainer, run_id: str) -> None:
     save(folder, trainer.best)
     write_history(folder, trainer.records, trainer.by_hand)
     write_text(folder / "run.json", json.dumps({"run_id": run_id}) + "\n")
+    if trainer.params.mode == "overfit":
+        found = _verdict(trainer)
+        write_text(folder / VERDICT_FILE, json.dumps(found._asdict(), indent=2) + "\n")
+        logger.info("train: overfit: %s", found)
+
+
+def _verdict(trainer: Trainer) -> Verdict:
+    return verdict(trainer.packed, trainer.train_rows, trainer.params, trainer.records)
 
 
 def _lr_changes(
@@ -161,16 +176,23 @@ def epoch_metrics(record: EpochRecord) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def by_hand_tags(trainer: Trainer, epoch: int) -> dict[str, str]:
-    """Return what a tracker is told after an epoch of the moves made by hand, if one was made during it.
+def run_tags(trainer: Trainer, epoch: int) -> dict[str, str]:
+    """Return what a tracker is to note beside the figures after an epoch.
 
-    ``hand_tuned`` says that the recipe alone does not give this training.
+    ==============  ======================================================================================
+    ``hand_tuned``  after a move by hand: the recipe alone does not give this training
+    ``lr.by_hand``  all moves made by hand so far, from which epoch on, and the training loss before each
+    ``overfit``     at the end of a training in this mode: what came of it
+    ==============  ======================================================================================
     """
-    if epoch + 1 not in trainer.by_hand:
-        return {}
-    losses = {record.epoch + 1: record.train_loss for record in trainer.records}
-    moves = (
-        f"epoch {epoch}: {', '.join(map(str, moves))} (loss {losses[epoch]:.4g})"
-        for epoch, moves in sorted(trainer.by_hand.items())
-    )
-    return {"hand_tuned": "true", "lr.by_hand": "; ".join(moves)}
+    tags = {}
+    if epoch + 1 in trainer.by_hand:
+        losses = {record.epoch + 1: record.train_loss for record in trainer.records}
+        moves = (
+            f"epoch {first}: {', '.join(map(str, moves))} (loss {losses[first]:.4g})"
+            for first, moves in sorted(trainer.by_hand.items())
+        )
+        tags = {"hand_tuned": "true", "lr.by_hand": "; ".join(moves)}
+    if trainer.params.mode == "overfit" and trainer.is_done and epoch == trainer.records[-1].epoch:
+        tags["overfit"] = str(_verdict(trainer))
+    return tags

@@ -17,6 +17,7 @@ class TrainParams(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    mode: Literal["normal", "overfit"]
     seed: int = Field(ge=0)
     final: Literal["ensemble", "retrain"]
 
@@ -54,7 +55,8 @@ class TrainParams(BaseModel):
     @property
     def title(self) -> str:
         """What tells a training from others at a glance."""
-        return f"{self.model} {self.resolution}px {self.optimizer} lr {self.lr:g}"
+        mode = "" if self.mode == "normal" else f"{self.mode}: "
+        return f"{mode}{self.model} {self.resolution}px {self.optimizer} lr {self.lr:g}"
 
     @model_validator(mode="after")
     def _steps_are_read(self) -> Self:

@@ -16,9 +16,11 @@ from pipeline.data.assignment import NO_ROWS, Assignment, Parts, Rows
 from pipeline.errors import DataError, PipelineError
 from pipeline.files import new_folder, write_text
 from pipeline.stage import only_one
+from pipeline.training.batches import Labels
 from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.history import epoch_metrics, mean_history, read_history, write_history
 from pipeline.training.live import home, is_at_work, lock_of, read_json
+from pipeline.training.overfit import handful
 from pipeline.training.recipe import TrainParams
 from pipeline.training.weights import FOLDS
 
@@ -46,20 +48,22 @@ class UnfinishedTraining:
     """
 
     def __init__(self, params: TrainParams, inputs: Sequence[Path], table: Assignment) -> None:
-        self._params, self._table, self._count = params, table, table.num_folds
+        self._params, self._table = params, table
+        self._count = table.num_folds if params.mode == "normal" else 0
         self._failed: dict[int, str] = {}
         self._key = _key(params, inputs)
         self._folder = home() / self._key
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Let one process at a time train this; remove what is kept of other trainings, but for those at work."""
+        """Let one process at a time train this; forget other trainings, but for those at work, and at the end this."""
         with only_one("train"), only_one("train", lock_of(self._folder)):
             for other in home().glob("*/"):
                 if other != self._folder and not is_at_work(other):
                     shutil.rmtree(other, ignore_errors=True)
                     lock_of(other).unlink(missing_ok=True)
             yield
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def checkpoint(self, net: int | str) -> Checkpoint:
         """Return where the net of a fold, or the `final` one, keeps itself. One net alone can be steered by hand."""
@@ -70,8 +74,12 @@ class UnfinishedTraining:
         """What tells the training from others at a glance."""
         return self._params.title + (f", {self._count} folds" if self._count else "")
 
-    def final_rows(self) -> tuple[Rows, Rows] | None:
+    def final_rows(self, labels: Labels) -> tuple[Rows, Rows] | None:
         """Return the rows for training and for validation of the net beside the folds', or None if there is none."""
+        if self._params.mode == "overfit":
+            parts = self._table.fold_parts(0) if self._table.num_folds else self._table.parts()
+            few = handful(labels, parts.train)
+            return few, few
         if not self._count:
             parts = self._table.parts()
             if not len(parts.val):
@@ -143,10 +151,6 @@ class UnfinishedTraining:
     def note_run(self, run_id: str) -> None:
         """Note the run that all belongs to."""
         write_text(self._folder / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
-
-    def remove(self) -> None:
-        """Forget all: the training is done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _key(params: TrainParams, inputs: Sequence[Path]) -> str:

@@ -25,6 +25,7 @@ NO_CHANGE = {
     "erase": 0.0,
 }
 RECIPE = {
+    "mode": "normal",
     "seed": 0,
     "final": "ensemble",
     "model": "squeezenet1_1",
