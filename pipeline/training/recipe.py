@@ -47,6 +47,7 @@ class TrainParams(BaseModel):
     plateau_factor: float = Field(gt=0, lt=1)
 
     augment: AugmentParams
+    test_time_flips: bool
 
     device: DeviceName
     precision: Literal["auto", "fp32", "bf16"]

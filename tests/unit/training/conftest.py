@@ -50,6 +50,7 @@ RECIPE = {
     "plateau_patience": 3,
     "plateau_factor": 0.1,
     "augment": NO_CHANGE,
+    "test_time_flips": False,
     "device": "cpu",
     "precision": "fp32",
     "threads": None,
