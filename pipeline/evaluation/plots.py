@@ -206,12 +206,15 @@ def lr_range_png(lr: FloatArray, loss: FloatArray, suggested: float) -> Figure:
     axes.plot(lr, loss, color=BLUE)
     axes.axvline(suggested, color=RED, linewidth=1, linestyle=":")
     axes.set_xscale("log")
+    axes.set_xlim(lr[0], lr[-1])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     low, start = loss.min(), loss[0]
     axes.set_ylim(low - 0.1 * (start - low) - 0.02, start + 0.5 * (start - low) + 0.02)
     axes.set_xlabel("Learning rate")
     axes.set_ylabel("Loss, train, smoothed")
     axes.grid(axis="y")
-    titled(axes, "Learning-rate range test", f"dotted: the steepest fall, at {suggested:.1e}")
+    titled(axes, "Learning-rate range test", f"dotted: half the rate where it is lowest, {suggested:.1e}")
     return figure
 
 

@@ -130,7 +130,9 @@ class Trainer:
                 batch = next(batches)
             self._set_rate(lr)
             changes = generator(derive(self.params.seed, _AUGMENTATION, self._step), self._compute.device)
-            yield self._train_one_batch(batch, changes).item()
+            with seeded(derive(self.params.seed, _DROPOUT, self._step), self._compute.device):
+                loss = self._train_one_batch(batch, changes).item()
+            yield loss
 
     def move(self, move: Move, epoch: int | None = None) -> int:
         """Move the learning rate by hand from an epoch on, by default the next; return the number of that epoch."""

@@ -1,8 +1,8 @@
 """The learning-rate range test: at which rates does a fresh net learn, and from which on does it fall apart?
 
-The rate rises evenly on a logarithmic scale, a step a batch, over some two passes of the images (Smith, arXiv
-1506.01186). The smoothed loss first stays, then falls, then rises. Where it falls most steeply, the net learns fastest;
-an average over many steps needs somewhat less, a schedule that falls can have somewhat more.
+The rate rises evenly on a logarithmic scale, a step a batch (Smith, arXiv 1506.01186). The loss first stays, then
+falls, then rises. Where it is lowest, a higher rate no longer helps: half of that is a good highest rate for a schedule
+that warms up and falls.
 """
 
 import math
@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pipeline.data.packed import PackedSet
+from pipeline.errors import PipelineError
 from pipeline.training.batches import Rows
 from pipeline.training.device import Compute, cpu_threads
 from pipeline.training.loop import Trainer
 from pipeline.training.recipe import TrainParams
 
-LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 120
+LOWEST, HIGHEST, STEPS = 1e-6, 10.0, 200
 
-_SMOOTHING = 0.9  # of the moving average of the losses
+_SMOOTHED = 10  # steps whose mean is shown
 _FALLEN_APART = 3.0  # times the lowest loss
-_EDGE = 5  # steps at the start, of which the moving average knows too little
+_WINDOW = 12  # steps to either side that are averaged: the losses of single batches are noisy
+_PART = 0.5
 
 
 class LrRange(NamedTuple):
@@ -40,25 +42,28 @@ def lr_range_test(packed: PackedSet, rows: Rows, params: TrainParams, compute: C
     ------
     ModelError, ParameterError, DataError
         As `Trainer` does.
+    PipelineError
+        If the loss is no number at the lowest rates already.
     """
     trainer = Trainer(packed, rows, rows, params, compute)
     rates = np.geomspace(LOWEST, HIGHEST, STEPS)
     losses: list[float] = []
-    average, lowest = 0.0, math.inf
+    smoothed: list[float] = []
     with cpu_threads(params.threads):
-        for step, loss in enumerate(tqdm(trainer.losses_at(rates), "lr find", STEPS, unit="step", disable=None), 1):
-            average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
-            losses.append(average / (1 - _SMOOTHING**step))
-            lowest = min(lowest, losses[-1])
-            if not losses[-1] < _FALLEN_APART * lowest:
+        for loss in tqdm(trainer.losses_at(rates), "lr find", STEPS, unit="step", disable=None):
+            losses.append(loss)
+            smoothed.append(float(np.mean(losses[-_SMOOTHED:])))
+            if not smoothed[-1] < _FALLEN_APART * min(smoothed):
                 break
-    measured = np.array(losses)
-    measured = measured[np.isfinite(measured)]
-    return LrRange(rates[: len(measured)], measured, _steepest(rates[: len(measured)], measured))
+    if len(losses) <= 2 * _WINDOW:
+        raise PipelineError(f"lr find: wanted a net that bears a rate of {LOWEST:g}, found loss {losses[-1]:g}")
+    measured = len(losses) - 1 if not math.isfinite(losses[-1]) else len(losses)
+    lr = rates[:measured]
+    return LrRange(lr, np.array(smoothed[:measured]), _below_lowest(lr, np.array(losses[:measured])))
 
 
-def _steepest(lr: NDArray[np.float64], loss: NDArray[np.float64]) -> float:
-    """Return the rate at which the loss falls most steeply over the logarithm of the rate, before its lowest point."""
-    end = max(int(loss.argmin()), _EDGE + 2)
-    slope = np.gradient(loss, np.log(lr))
-    return float(lr[_EDGE + int(slope[_EDGE:end].argmin())])
+def _below_lowest(lr: NDArray[np.float64], losses: NDArray[np.float64]) -> float:
+    """Return a part of the rate about which the losses are lowest."""
+    places = range(_WINDOW, len(losses) - _WINDOW)
+    means = [losses[place - _WINDOW : place + _WINDOW].mean() for place in places]
+    return _PART * float(lr[places[int(np.argmin(means))]])
