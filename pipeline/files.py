@@ -17,6 +17,14 @@ STATE_FOLDER = Path(".weldproof")
 _CHUNK = 1 << 20
 
 
+def project_root() -> Path:
+    """Return the main checkout.
+
+    In `dvc exp run --temp` and in the queue the current folder is a copy that is thrown away; DVC names the checkout.
+    """
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
 def _beside(path: Path) -> Path:
     # The hidden name stands in .gitignore, and a killed process leaves at most this one, which the next one clears.
     return path.with_name(f".{path.name}.partial")

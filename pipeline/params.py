@@ -6,7 +6,7 @@ YAML 1.2 (ruamel.yaml, the same parser as DVC's), so `1e-3` is a number here as 
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,8 @@ from pipeline.errors import ParameterError
 from pipeline.files import write_text
 
 PARAMS_FILE = Path("params.yaml")
+
+Value = str | float | Sequence["Value"] | Mapping[int, "Value"]
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -73,8 +75,8 @@ def load_section(name: str, model: type[Section], file: Path = PARAMS_FILE) -> S
         raise ParameterError("\n".join(dict.fromkeys(lines))) from None
 
 
-def replace_value(section: str, key: str, value: str, file: Path = PARAMS_FILE) -> None:
-    """Write a new text value for ``section.key`` into a parameters file; nothing else in it changes, no comment either.
+def replace_value(section: str, key: str, value: Value, file: Path = PARAMS_FILE) -> None:
+    """Write a new value for ``section.key`` into a parameters file; nothing else in it changes, no comment either.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def replace_value(section: str, key: str, value: str, file: Path = PARAMS_FILE) 
         raise ParameterError(f"{file}: {section}.{key}: wanted this key, found nothing")
     text = file.read_text(encoding="utf-8")
     (node,) = [v for k, v in _entry(YAML(typ="rt").compose(text), section).value if k.value == key]
-    changed = text[: node.start_mark.index] + _scalar(value) + text[node.end_mark.index :]
+    changed = text[: node.start_mark.index] + _flow(value) + text[_last(node).end_mark.index :]
     wanted = read_params(file)
     wanted[section][key] = value
     if _parsed(changed) != wanted:
@@ -102,9 +104,25 @@ def _parsed(text: str) -> Any:
         return None
 
 
+def _last(node: Any) -> Any:
+    """Return the last scalar of a block, which itself ends only where the next key begins."""
+    if node.flow_style is not False or not node.value:
+        return node
+    return _last(node.value[-1][-1] if isinstance(node.value[-1], tuple) else node.value[-1])
+
+
+def _flow(value: Value) -> str:
+    """Return a value as YAML in one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    return _scalar(value) if isinstance(value, str) else repr(value)
+
+
 def _scalar(value: str) -> str:
     # Text that YAML would take for something else, a number say, has to be quoted; JSON's quoting is YAML's too.
-    plain = re.fullmatch(r"[A-Za-z_][\w./-]*", value) and YAML(typ="safe", pure=True).load(value) == value
+    plain = re.fullmatch(r"[A-Za-z_][\w ./-]*", value) and YAML(typ="safe", pure=True).load(value) == value
     return value if plain else json.dumps(value, ensure_ascii=False)
 
 

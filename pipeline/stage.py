@@ -69,18 +69,23 @@ def errors_as_lines() -> Iterator[None]:
 
 
 @contextmanager
-def only_one(stage: str) -> Iterator[None]:
+def only_one(stage: str, lock_file: Path | None = None) -> Iterator[None]:
     """Let one process at a time into the block; others wait, and say so.
+
+    Parameters
+    ----------
+    lock_file : what they wait for, if not the stage in this folder
 
     DVC keeps two `dvc repro` apart. But where it was killed, the stage that it had started works on, and the next
     `dvc repro` starts another. The system releases the lock of a process that ends, however it ends.
     """
-    STATE_FOLDER.mkdir(exist_ok=True)
-    lock = FileLock(STATE_FOLDER / f"{stage}.lock")
+    path = lock_file or STATE_FOLDER / f"{stage}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logging.warning("%s: another %s is at work in this folder; waiting for it to end", stage, stage)
+        logging.warning("%s: another %s is at work on this; waiting for it to end", stage, stage)
         lock.acquire()
     try:
         yield

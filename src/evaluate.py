@@ -46,12 +46,13 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
             write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment), read_manifest(resized)))
             write_tables(folder, results, predictions["test"], table.num_folds)
             write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
-        tracked.log_params({"train": load_final(models)[0].card.params})
+        tracked.log_params({"train": (card := load_final(models)[0].card).params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
         tracked.update_metrics(result_metrics("test", test))
         tracked.log_result(score_table(test, markdown=True), models, reports, params.model_dump())
-        tracked.register(models, params.registered_model)
+        if card.params["mode"] == "normal":
+            tracked.register(models, params.registered_model)
     logging.info("\n%s\n", score_table(test))
 
 

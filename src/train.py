@@ -1,23 +1,22 @@
 """Packed set and split -> a trained net, or one a fold."""
 
-from pipeline.stage import only_one, run  # isort: split
+from pipeline.stage import run  # isort: split
 
 import logging
 from functools import partial
 from pathlib import Path
-
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline.data.assignment import read_assignment
 from pipeline.data.packed import open_packed
 from pipeline.files import new_folder
 from pipeline.params import load_section, read_params
 from pipeline.tracking import TrackedRun, training_run
+from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.device import choose_compute
-from pipeline.training.folds import KeptFolds
-from pipeline.training.history import epoch_line, epoch_metrics, finish
+from pipeline.training.history import epoch_line, epoch_metrics, finish, run_tags
 from pipeline.training.loop import Trainer
 from pipeline.training.recipe import TrainParams
+from pipeline.training.unfinished import UnfinishedTraining
 
 
 def main(packed: Path, assignment: Path, models: Path) -> None:
@@ -28,32 +27,33 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
     models      where model.safetensors, model.json, history.csv, lr_history.csv, run.json and folds/<fold>/ go
     """
     params = load_section("train", TrainParams)
-    table = read_assignment(assignment, packed_set := open_packed(packed))
+    table = read_assignment(assignment, stored := open_packed(packed))
+    packed_set = table.apply(stored)
     compute = choose_compute(params.device, params.precision)
-    new_trainer = partial(Trainer, table.apply(packed_set), params=params, compute=compute)  # tells mistakes early
-    kept = KeptFolds(params, (packed / "images.npy", assignment), table)
-    final = new_trainer(*kept.final_rows()) if kept.final_rows() else None
+    new_trainer = partial(Trainer, packed_set, params=params, compute=compute)  # tells mistakes early
+    kept = UnfinishedTraining(params, (packed / "images.npy", assignment), table)
+    final = new_trainer(*rows) if (rows := kept.final_rows(packed_set.labels)) else None
     logging.info("train: %s, on %s in %s", kept.title, compute.device, compute.precision)
-    with only_one("train"), training_run(kept.title, again=kept.run_id) as tracked, logging_redirect_tqdm():
+    with kept.alone(), training_run(kept.title, again=kept.run_id) as tracked:
+        kept.note_run(tracked.run_id)
         tracked.log_inputs(read_params(), packed / "images.npy", assignment)
         tracked.set_tags({"device": compute.device, "precision": compute.precision})
-        kept.note_run(tracked.run_id)
-        for fold, rows in kept.missing():
-            with kept.failures(fold), kept.place(fold) as place, training_run(f"fold {fold}", tracked.run_id) as child:
-                train(new_trainer(rows.train, rows.val), place, child)
+        for fold, rows, net in kept.missing():
+            with kept.place(fold) as place, training_run(f"fold {fold}", tracked.run_id, net.run_id) as child:
+                train(new_trainer(rows.train, rows.val), place, child, net)
         with new_folder(models) as folder:
             if final:
-                train(final, folder, tracked)
+                train(final, folder, tracked, kept.checkpoint("final"))
             for epoch, metrics in kept.finish(folder, tracked.run_id):
                 tracked.log_metrics(metrics, step=epoch)
-    kept.remove()
 
 
-def train(trainer: Trainer, folder: Path, tracked: TrackedRun) -> None:
-    for record in trainer.epochs():
+def train(trainer: Trainer, folder: Path, tracked: TrackedRun, net: Checkpoint) -> None:
+    for record in net.epochs(trainer, tracked.run_id):
         logging.info("train: %s", epoch_line(record, trainer.params.epochs))
         tracked.log_metrics(epoch_metrics(record), step=record.epoch)
-    finish(folder, trainer.best, trainer.records, tracked.run_id)
+        tracked.set_tags(run_tags(trainer, record.epoch))
+    finish(folder, trainer, tracked.run_id)
 
 
 if __name__ == "__main__":

@@ -198,6 +198,26 @@ def lr_history_png(changes: LrHistory, history: History) -> Figure:
     return figure
 
 
+@picture
+def lr_range_png(lr: FloatArray, loss: FloatArray, suggested: float) -> Figure:
+    """Draw the smoothed loss of the learning-rate range test over the rate, and mark the rate that it suggests."""
+    figure = Figure(figsize=(8, 4))
+    axes = figure.subplots()
+    axes.plot(lr, loss, color=BLUE)
+    axes.axvline(suggested, color=RED, linewidth=1, linestyle=":")
+    axes.set_xscale("log")
+    axes.set_xlim(lr[0], lr[-1])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    low, start = loss.min(), loss[0]
+    axes.set_ylim(low - 0.1 * (start - low) - 0.02, start + 0.5 * (start - low) + 0.02)
+    axes.set_xlabel("Learning rate")
+    axes.set_ylabel("Loss, train, smoothed")
+    axes.grid(axis="y")
+    titled(axes, "Learning-rate range test", f"dotted: half the rate where it is lowest, {suggested:.1e}")
+    return figure
+
+
 def _mark_reason(above: Axes, below: Axes, changes: LrHistory, why: str, number: int) -> None:
     chosen = np.array([reason == why for reason in changes.why])
     color, marker = _REASON_COLORS[number % 7], _REASON_MARKERS[number % 7]

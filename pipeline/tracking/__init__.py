@@ -106,7 +106,8 @@ class TrackedRun:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; those of the same names are replaced."""
-        self._add("tags", values={key: _text(value) for key, value in tags.items()})
+        if tags:
+            self._add("tags", values={key: _text(value) for key, value in tags.items()})
 
     def log_inputs(self, sections: Mapping[str, Any], images: Path, assignment: Path) -> None:
         """Log all that a training depends on: the sections of params.yaml that matter, and the data.

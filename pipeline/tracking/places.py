@@ -4,17 +4,9 @@ import os
 import re
 from pathlib import Path
 
-from pipeline.files import STATE_FOLDER
+from pipeline.files import STATE_FOLDER, project_root
 
 _SQLITE = "sqlite:///"
-
-
-def project_root() -> Path:
-    """Return the main checkout.
-
-    In `dvc exp run --temp` and in the queue the current folder is a copy that is thrown away; DVC names the checkout.
-    """
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
 
 def tracking_folder() -> Path:

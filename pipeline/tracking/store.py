@@ -33,9 +33,9 @@ from mlflow.types import ColSpec, DataType, Schema
 from sqlalchemy.engine import make_url
 
 from pipeline.errors import TrackingError
-from pipeline.files import replaced
+from pipeline.files import project_root, replaced
 from pipeline.tracking.journal import Record
-from pipeline.tracking.places import project_root, shown_address
+from pipeline.tracking.places import shown_address
 
 # The UI then opens with runs, charts and models in place of what it has for chat programs.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}

@@ -3,60 +3,108 @@
 ==================  ============================================================================================
 ``history.csv``     epoch, step, lr, lr_factor, lr_reason, train_loss, val_loss, val_macro_f1, seconds,
                     images_per_second, and ``val_f1/<class>`` for each class in the validation part
-``lr_history.csv``  epoch, step, lr, factor, why, loss: the learning rate's changes. `factor` is the rate by the one
-                    before. `step` and `loss` are those at the moment of the change: the optimizer's steps and the
-                    training loss of the epoch before, empty at the start
+``lr_history.csv``  epoch, step, lr, factor, why, move, loss: the learning rate's changes. `factor` is the rate by the
+                    one before. `move` is what was done by hand (see `moves`), if anything was; several are separated
+                    by ``; ``. `step` and `loss` are those at the moment of the change: the optimizer's steps and the
+                    training loss of the epoch before, empty at the start. A training that was stopped by hand has one
+                    more row, of the epoch that never was
+``overfit.json``    passed, steps, loss, cause: what came of a training with ``mode: overfit``; no other has it
 ==================  ============================================================================================
 """
 
 import json
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import fmean
 
 from pipeline.files import read_csv, write_csv, write_text
-from pipeline.training.loop import EpochRecord
-from pipeline.training.weights import TrainedModel, save
+from pipeline.training.loop import Trainer
+from pipeline.training.moves import Move, parse_move
+from pipeline.training.overfit import Verdict, verdict
+from pipeline.training.records import EpochRecord
+from pipeline.training.weights import save
 
 HISTORY_FILE = "history.csv"
 LR_HISTORY_FILE = "lr_history.csv"
+VERDICT_FILE = "overfit.json"
 
 _CLASS_PREFIX = "val_f1/"
+logger = logging.getLogger(__name__)
+
+_LR_COLUMNS = ("epoch", "step", "lr", "factor", "why", "move", "loss")
+_MOVE_SEPARATOR = "; "
 _COLUMNS = [field.name for field in fields(EpochRecord) if field.name != "val_f1"]
 
 
-def write_history(folder: Path, records: Sequence[EpochRecord]) -> None:
-    """Write both tables of a training, epochs in order, into `folder`."""
+def write_history(folder: Path, records: Sequence[EpochRecord], by_hand: Mapping[int, tuple[Move, ...]]) -> None:
+    """Write both tables of a training, epochs in order, into `folder`.
+
+    Parameters
+    ----------
+    by_hand : epoch -> moves of the learning rate that were made by hand
+    """
     classes = list(records[0].val_f1)
     header = [*_COLUMNS, *(_CLASS_PREFIX + name for name in classes)]
     rows = ([*(asdict(r)[column] for column in _COLUMNS), *(r.val_f1[name] for name in classes)] for r in records)
     write_csv(folder / HISTORY_FILE, header, rows)
-    write_csv(folder / LR_HISTORY_FILE, ("epoch", "step", "lr", "factor", "why", "loss"), _lr_changes(records))
+    write_csv(folder / LR_HISTORY_FILE, _LR_COLUMNS, _lr_changes(records, by_hand))
 
 
-def finish(folder: Path, trained: TrainedModel, records: Sequence[EpochRecord], run_id: str) -> None:
-    """Leave a training in `folder`: the net, the tables, and the id of the tracker's run."""
-    save(folder, trained)
-    write_history(folder, records)
+def finish(folder: Path, trainer: Trainer, run_id: str) -> None:
+    """Leave a training in `folder`: the best net, the tables, and the id of the tracker's run."""
+    save(folder, trainer.best)
+    write_history(folder, trainer.records, trainer.by_hand)
     write_text(folder / "run.json", json.dumps({"run_id": run_id}) + "\n")
+    if trainer.params.mode == "overfit":
+        found = _verdict(trainer)
+        write_text(folder / VERDICT_FILE, json.dumps(found._asdict(), indent=2) + "\n")
+        logger.info("train: overfit: %s", found)
 
 
-def _lr_changes(records: Sequence[EpochRecord]) -> list[tuple[object, ...]]:
-    before: list[EpochRecord | None] = [None, *records[:-1]]
-    return [
-        (
-            record.epoch,
-            last.step if last else 0,
-            record.lr,
-            record.lr / last.lr if last else 1.0,
-            record.lr_reason,
-            last.train_loss if last else "",
-        )
-        for record, last in zip(records, before, strict=True)
-        if record.lr_reason
-    ]
+def _verdict(trainer: Trainer) -> Verdict:
+    return verdict(trainer.packed, trainer.train_rows, trainer.params, trainer.records)
+
+
+def _lr_changes(
+    records: Sequence[EpochRecord], by_hand: Mapping[int, tuple[Move, ...]]
+) -> Iterator[tuple[object, ...]]:
+    last: EpochRecord | None = None
+    for record in records:
+        if record.lr_reason:
+            factor = record.lr / last.lr if last else 1.0
+            yield _lr_change(record.epoch, last, record.lr, factor, record.lr_reason, by_hand)
+        last = record
+    if last and last.epoch + 1 in by_hand:
+        yield _lr_change(last.epoch + 1, last, last.lr, 1.0, "by hand", by_hand)
+
+
+def _lr_change(
+    epoch: int,
+    last: EpochRecord | None,
+    lr: float,
+    factor: float,
+    why: str,
+    by_hand: Mapping[int, tuple[Move, ...]],
+) -> tuple[object, ...]:
+    move = _MOVE_SEPARATOR.join(map(str, by_hand.get(epoch, ())))
+    return epoch, last.step if last else 0, lr, factor, why, move, last.train_loss if last else ""
+
+
+def read_moves(folder: Path) -> dict[int, tuple[Move, ...]]:
+    """Return the moves by hand that ``lr_history.csv`` in `folder` tells of: epoch -> moves.
+
+    Raises
+    ------
+    DataError
+        If the table is missing or has other columns.
+    """
+    rows = read_csv(folder / LR_HISTORY_FILE, _LR_COLUMNS)
+    return {
+        int(row["epoch"]): tuple(map(parse_move, row["move"].split(_MOVE_SEPARATOR))) for row in rows if row["move"]
+    }
 
 
 def read_history(folder: Path) -> list[EpochRecord]:
@@ -126,3 +174,25 @@ def epoch_metrics(record: EpochRecord) -> dict[str, float]:
         **per_class,
     }
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def run_tags(trainer: Trainer, epoch: int) -> dict[str, str]:
+    """Return what a tracker is to note beside the figures after an epoch.
+
+    ==============  ======================================================================================
+    ``hand_tuned``  after a move by hand: the recipe alone does not give this training
+    ``lr.by_hand``  all moves made by hand so far, from which epoch on, and the training loss before each
+    ``overfit``     at the end of a training in this mode: what came of it
+    ==============  ======================================================================================
+    """
+    tags = {}
+    if epoch + 1 in trainer.by_hand:
+        losses = {record.epoch + 1: record.train_loss for record in trainer.records}
+        moves = (
+            f"epoch {first}: {', '.join(map(str, moves))} (loss {losses[first]:.4g})"
+            for first, moves in sorted(trainer.by_hand.items())
+        )
+        tags = {"hand_tuned": "true", "lr.by_hand": "; ".join(moves)}
+    if trainer.params.mode == "overfit" and trainer.is_done and epoch == trainer.records[-1].epoch:
+        tags["overfit"] = str(_verdict(trainer))
+    return tags

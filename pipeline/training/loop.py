@@ -3,9 +3,10 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,10 +33,13 @@ from pipeline.training.batches import (
 from pipeline.training.device import Compute, cpu_threads
 from pipeline.training.losses import class_weights, summed_loss
 from pipeline.training.models import build
+from pipeline.training.moves import Move
 from pipeline.training.optimizers import build_average, build_optimizer
+from pipeline.training.overfit import is_learnt, overfit_recipe
 from pipeline.training.predict import net_logits
 from pipeline.training.randomness import derive, generator, seeded
 from pipeline.training.recipe import TrainParams
+from pipeline.training.records import EpochRecord
 from pipeline.training.schedules import PlateauState, Rate, Schedule
 from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
 
@@ -43,37 +47,6 @@ from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
 _INITIAL_WEIGHTS, _ROW_ORDER, _AUGMENTATION, _DROPOUT = range(4)
 
 _VAL_BATCH = 64
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch did.
-
-    Attributes
-    ----------
-    epoch : counted from 1
-    step : optimizer steps so far
-    lr, lr_factor, lr_reason : the learning rate, as a multiple of the recipe's, and why it is what it is ("start",
-        "warm-up", "schedule", "step", "plateau", or "" where nothing changed)
-    train_loss : mean over the epoch's images as they were trained on: changed, balanced, smoothed
-    val_loss : mean cross entropy over the validation images as they are; comparable between recipes
-    val_macro_f1 : mean of `val_f1`, 0..1
-    val_f1 : class name -> F1, 0..1, of the classes that occur in the validation part
-    seconds : the epoch with its validation
-    images_per_second : of training alone
-    """
-
-    epoch: int
-    step: int
-    lr: float
-    lr_factor: float
-    lr_reason: str
-    train_loss: float
-    val_loss: float
-    val_macro_f1: float
-    val_f1: dict[str, float]
-    seconds: float
-    images_per_second: float
 
 
 class Trainer:
@@ -88,17 +61,26 @@ class Trainer:
     Without validation rows (an empty array: a training on everything) nothing is validated, what is said of it is NaN,
     and the last epoch counts as the best.
 
-    Same rows, recipe and CPU threads: same bytes. Every epoch draws from its own random streams.
+    Same rows, recipe, moves by hand and CPU threads: same bytes. Every epoch draws from its own random streams, so a
+    training that goes on from its `state` after any epoch ends with the bytes of one that was never broken off.
+
+    Attributes
+    ----------
+    packed, train_rows, params : what is trained on, and the recipe as it is followed
+    records : one an epoch so far
+    by_hand : epoch -> moves of the learning rate that were made by hand and hold from it on; see `move`
     """
 
     def __init__(
         self, packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams, compute: Compute
     ) -> None:
+        params = overfit_recipe(params) if params.mode == "overfit" else params
         _check_fit(packed, train_rows, val_rows, params)
         device = compute.device
-        self._packed, self._train_rows, self._val_rows = packed, train_rows, val_rows
+        self.packed, self.train_rows, self._val_rows = packed, train_rows, val_rows
         self.params, self._compute = params, compute
         self.records: list[EpochRecord] = []
+        self.by_hand: dict[int, tuple[Move, ...]] = {}
         self._preprocessing = _preprocessing(packed, train_rows, params)
         self._class_weights = _class_weights(packed, train_rows, params)
         self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
@@ -120,7 +102,7 @@ class Trainer:
         PipelineError
             If the loss is no longer a number.
         """
-        while self._epoch < self.params.epochs:
+        while not self.is_done:
             self._epoch += 1
             with cpu_threads(self.params.threads), _memory_errors_explained():
                 record = self._run_epoch()
@@ -129,6 +111,61 @@ class Trainer:
                 self._best = record, state_on_cpu(self._trained_net)
             self.records.append(record)
             yield record
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is to be no further epoch."""
+        learnt = self.params.mode == "overfit" and bool(self.records) and is_learnt(self.records[-1])
+        return learnt or not self._schedule.goes_on(self._epoch + 1, self.by_hand)
+
+    def losses_at(self, rates: Iterable[float]) -> Iterator[float]:
+        """Take a step at each of these learning rates, and yield the batch's mean loss; nothing is validated."""
+        batches: Iterator[Rows] = iter(())
+        self._net.train()
+        for lr in rates:
+            batch = next(batches, None)
+            if batch is None:
+                self._epoch += 1
+                batches = iter(self._batches())
+                batch = next(batches)
+            self._set_rate(lr)
+            changes = generator(derive(self.params.seed, _AUGMENTATION, self._step), self._compute.device)
+            with seeded(derive(self.params.seed, _DROPOUT, self._step), self._compute.device):
+                loss = self._train_one_batch(batch, changes).item()
+            yield loss
+
+    def move(self, move: Move, epoch: int | None = None) -> int:
+        """Move the learning rate by hand from an epoch on, by default the next; return the number of that epoch."""
+        first = self._epoch + 1 if epoch is None else epoch
+        self.by_hand[first] = (*self.by_hand.get(first, ()), move)
+        return first
+
+    def state(self) -> dict[str, Any]:
+        """Return all that it takes to go on from here, but for moves by hand: tensors, numbers and texts."""
+        assert self._best is not None, "no epoch has been run"
+        record, weights = self._best
+        return {
+            "epoch": self._epoch,
+            "step": self._step,
+            "plateau": asdict(self._plateau),
+            "net": self._net.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
+            "optimizer": self._optimizer.state_dict(),
+            "records": [asdict(each) for each in self.records],
+            "best": (asdict(record), weights),
+        }
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Take the place of the trainer of the same rows and recipe that `state` was taken from."""
+        self._epoch, self._step = state["epoch"], state["step"]
+        self._plateau = PlateauState(**state["plateau"])
+        self._net.load_state_dict(state["net"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.records = [EpochRecord(**each) for each in state["records"]]
+        record, weights = state["best"]
+        self._best = EpochRecord(**record), weights
 
     @property
     def best(self) -> TrainedModel:
@@ -146,9 +183,8 @@ class Trainer:
 
     def _run_epoch(self) -> EpochRecord:
         start = time.perf_counter()
-        rate = self._schedule.rate(self._epoch, self._plateau)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate.lr
+        rate = self._schedule.rate(self._epoch, self._plateau, self.by_hand)
+        self._set_rate(rate.lr)
         train_loss = self._train_one_epoch()
         trained = time.perf_counter()
         val_loss, val_f1 = self._validate()
@@ -164,8 +200,12 @@ class Trainer:
             val_macro_f1=float(np.mean(list(val_f1.values()))) if val_f1 else math.nan,
             val_f1=val_f1,
             seconds=time.perf_counter() - start,
-            images_per_second=len(self._train_rows) / (trained - start),
+            images_per_second=len(self.train_rows) / (trained - start),
         )
+
+    def _set_rate(self, lr: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
 
     def _train_one_epoch(self) -> float:
         self._net.train()
@@ -175,7 +215,7 @@ class Trainer:
             for rows in tqdm(self._batches(), desc=self._title(), unit="batch", leave=False, disable=None):
                 # Stays on the device: reading it here would make the CPU wait for every step.
                 total += self._train_one_batch(rows, changes) * len(rows)
-        return total.item() / len(self._train_rows)
+        return total.item() / len(self.train_rows)
 
     def _title(self) -> str:
         return f"epoch {self._epoch}/{self.params.epochs}"
@@ -183,15 +223,15 @@ class Trainer:
     def _batches(self) -> list[Rows]:
         order = generator(derive(self.params.seed, _ROW_ORDER, self._epoch), torch.device("cpu"))
         if self.params.balance == "sampler":
-            rows = balanced(self._train_rows, self._packed.labels, order)
+            rows = balanced(self.train_rows, self.packed.labels, order)
         else:
-            rows = shuffled(self._train_rows, order)
+            rows = shuffled(self.train_rows, order)
         return list(evenly(rows, _batch_size(self.params, len(rows))))
 
     def _train_one_batch(self, rows: Rows, changes: torch.Generator) -> Tensor:
         """Take one optimizer step, and return the batch's mean loss."""
         self._optimizer.zero_grad()
-        total_weight = float(self._class_weights[self._packed.labels[rows]].sum())
+        total_weight = float(self._class_weights[self.packed.labels[rows]].sum())
         loss = torch.zeros((), device=self._compute.device)
         for piece in evenly(rows, self.params.micro_batch_size or len(rows)):
             piece_loss = self._loss(piece, changes) / total_weight
@@ -205,9 +245,9 @@ class Trainer:
 
     def _loss(self, rows: Rows, changes: torch.Generator) -> Tensor:
         device, params = self._compute.device, self.params
-        grey = to_resolution(gather(self._packed.images, rows, device), self._preprocessing.resolution)
+        grey = to_resolution(gather(self.packed.images, rows, device), self._preprocessing.resolution)
         grey = augment(grey, params.augment, changes)
-        y_true = gather_labels(self._packed.labels, rows, device)
+        y_true = gather_labels(self.packed.labels, rows, device)
         with self._compute.autocast():
             logits = self._net(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
         return summed_loss(logits, y_true, self._class_weights_on_device, params.label_smoothing)
@@ -216,10 +256,10 @@ class Trainer:
         if not len(self._val_rows):
             return math.nan, {}
         net = self._trained_net.eval()
-        logits = net_logits(net, self._packed.images, self._val_rows, self._preprocessing, _VAL_BATCH)
-        y_true = self._packed.labels[self._val_rows]
+        logits = net_logits(net, self.packed.images, self._val_rows, self._preprocessing, _VAL_BATCH)
+        y_true = self.packed.labels[self._val_rows]
         loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(y_true))
-        return loss.item(), _f1(y_true, logits.argmax(axis=1), self._packed.class_names)
+        return loss.item(), _f1(y_true, logits.argmax(axis=1), self.packed.class_names)
 
     def _check_finite(self, rate: Rate, train_loss: float, val_loss: float) -> None:
         if math.isfinite(train_loss) and (math.isfinite(val_loss) or not len(self._val_rows)):
@@ -235,8 +275,8 @@ class Trainer:
         per_class = {f"f1/{name}": score for name, score in record.val_f1.items()}
         return ModelCard(
             architecture=self.params.model,
-            class_names=self._packed.class_names,
-            stored_size=_stored_size(self._packed),
+            class_names=self.packed.class_names,
+            stored_size=_stored_size(self.packed),
             resolution=self._preprocessing.resolution,
             mean=self._preprocessing.mean,
             std=self._preprocessing.std,

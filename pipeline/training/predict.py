@@ -1,11 +1,12 @@
 """The logits of a trained net for packed images."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.training.batches import Images, Preprocessing, Rows, evenly, gather, to_input
 from pipeline.training.weights import TrainedModel
@@ -14,9 +15,34 @@ from pipeline.training.weights import TrainedModel
 def predict_logits(
     trained: TrainedModel, images: Images, rows: Rows | None = None, batch_size: int = 64
 ) -> NDArray[np.float32]:
-    """Return float32 (N, K): the logits for uint8 (N, H, W), or for those `rows` of it, in their order."""
+    """Return float32 (N, K): the logits for uint8 (N, H, W), or for those `rows` of it, in their order.
+
+    Where the recipe says so, they are those of the mean probability over the picture and its mirror images.
+    """
     rows = np.arange(len(images)) if rows is None else rows
-    return net_logits(trained.net, images, rows, trained.card.preprocessing, batch_size)
+    net = MeanOverFlips(trained.net, trained.card.flips).eval()
+    return net_logits(net, images, rows, trained.card.preprocessing, batch_size)
+
+
+class MeanOverFlips(nn.Module):
+    """A net that is asked about a picture and its mirror images: logits of the mean of the probabilities.
+
+    Parameters
+    ----------
+    flips : for each mirror image, the axes of (B, 1, R, R) along which it is mirrored
+    """
+
+    def __init__(self, net: nn.Module, flips: Sequence[tuple[int, ...]]) -> None:
+        super().__init__()
+        self._net, self._flips = net, flips
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return float32 (B, K) for float32 (B, 1, R, R)."""
+        logits: Tensor = self._net(images)
+        if not self._flips:
+            return logits
+        mirrored = [self._net(images.flip(axes)).log_softmax(dim=1) for axes in self._flips]
+        return torch.stack([logits.log_softmax(dim=1), *mirrored]).logsumexp(dim=0) - math.log(1 + len(mirrored))
 
 
 def mean_probabilities(

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.training.augmentation import AugmentParams
 from pipeline.training.device import DeviceName
+from pipeline.training.moves import STOP, Moves
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -16,6 +17,7 @@ class TrainParams(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    mode: Literal["normal", "overfit"]
     seed: int = Field(ge=0)
     final: Literal["ensemble", "retrain"]
 
@@ -36,13 +38,16 @@ class TrainParams(BaseModel):
     ema_decay: float = Field(ge=0, lt=1)
 
     lr: Positive
-    schedule: Literal["constant", "steps", "cosine", "plateau"]
+    schedule: Literal["constant", "steps", "cosine", "restarts", "one_cycle", "plateau"]
     warmup_epochs: int = Field(ge=0)
-    lr_steps: dict[Count, Positive]
+    lr_steps: dict[Count, Moves]
+    restart_epochs: Count
+    restart_growth: float = Field(ge=1, le=10)
     plateau_patience: Count
     plateau_factor: float = Field(gt=0, lt=1)
 
     augment: AugmentParams
+    test_time_flips: bool
 
     device: DeviceName
     precision: Literal["auto", "fp32", "bf16"]
@@ -51,12 +56,13 @@ class TrainParams(BaseModel):
     @property
     def title(self) -> str:
         """What tells a training from others at a glance."""
-        return f"{self.model} {self.resolution}px {self.optimizer} lr {self.lr:g}"
+        mode = "" if self.mode == "normal" else f"{self.mode}: "
+        return f"{mode}{self.model} {self.resolution}px {self.optimizer} lr {self.lr:g}"
 
     @model_validator(mode="after")
     def _steps_are_read(self) -> Self:
-        if self.lr_steps and self.schedule != "steps":
-            raise ValueError(f"wanted schedule: steps beside lr_steps, found schedule: {self.schedule}")
         if self.schedule == "steps" and not self.lr_steps:
             raise ValueError("wanted lr_steps such as {30: 0.1} beside schedule: steps, found none")
+        if STOP in self.lr_steps.get(1, ()):
+            raise ValueError("lr_steps: wanted one epoch at least, found stop from epoch 1 on")
         return self

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ class ModelCard(BaseModel):
     def preprocessing(self) -> Preprocessing:
         """What turns packed images into the net's input."""
         return Preprocessing(self.resolution, self.mean, self.std)
+
+    @property
+    def flips(self) -> tuple[tuple[int, ...], ...]:
+        """The mirror images about which the net is asked too: the axes of (B, 1, R, R) along which each is mirrored."""
+        if not self.params.get("test_time_flips"):
+            return ()
+        allowed = self.params["augment"]
+        axes = [axis for axis, name in ((2, "flip_vertical"), (3, "flip_horizontal")) if allowed[name]]
+        return tuple(each for count in (1, 2) for each in combinations(axes, count))
 
 
 @dataclass(frozen=True)

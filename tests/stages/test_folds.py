@@ -86,7 +86,7 @@ def test_what_folds_leave(ensemble):
     each = {"model.safetensors", "model.json", "history.csv", "lr_history.csv", "run.json"}
     names = {f"folds/{fold}/{name}" for fold in range(3) for name in each}
     assert files_below(ensemble / "models") == names | {"history.csv", "lr_history.csv", "run.json"}
-    assert not list((ensemble / ".weldproof" / "folds").iterdir())
+    assert not list((ensemble / ".weldproof" / "training").glob("*/"))
 
 
 def test_every_photograph_is_judged_once_by_a_net_that_has_not_seen_it(ensemble):
@@ -150,7 +150,7 @@ def test_one_more_training_on_everything(place):
 def test_killed_in_the_second_fold_it_goes_on_to_the_same_weights(ensemble, place):
     command = [sys.executable, ROOT / "src" / "train.py", *TRAIN[1:]]
     with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        while not list((place / ".weldproof" / "folds").glob("*/0")):
+        while not list((place / ".weldproof" / "training").glob("*/0")):
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     assert not (place / "models").exists()
@@ -164,7 +164,7 @@ def test_killed_in_the_second_fold_it_goes_on_to_the_same_weights(ensemble, plac
 
 
 def test_folds_of_another_recipe_are_not_used(ensemble, place):
-    shutil.copytree(ensemble / "models" / "folds" / "0", place / ".weldproof" / "folds" / "0123456789abcdef" / "0")
+    shutil.copytree(ensemble / "models" / "folds" / "0", place / ".weldproof" / "training" / "0123456789abcdef" / "0")
     change(place, lr=0.01)
     done = run_stage(*TRAIN, folder=place)
     assert done.returncode == 0, done.stderr

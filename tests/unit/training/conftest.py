@@ -25,6 +25,7 @@ NO_CHANGE = {
     "erase": 0.0,
 }
 RECIPE = {
+    "mode": "normal",
     "seed": 0,
     "final": "ensemble",
     "model": "squeezenet1_1",
@@ -44,9 +45,12 @@ RECIPE = {
     "schedule": "constant",
     "warmup_epochs": 0,
     "lr_steps": {},
+    "restart_epochs": 3,
+    "restart_growth": 2.0,
     "plateau_patience": 3,
     "plateau_factor": 0.1,
     "augment": NO_CHANGE,
+    "test_time_flips": False,
     "device": "cpu",
     "precision": "fp32",
     "threads": None,

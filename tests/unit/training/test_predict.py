@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pipeline.training.models import build
-from pipeline.training.predict import net_logits, predict_logits
+from pipeline.training.predict import class_probabilities, net_logits, predict_logits
 from pipeline.training.weights import ModelCard, TrainedModel
 
 
@@ -59,3 +59,25 @@ def test_nothing_is_recorded_for_gradients(trained, images):
     predict_logits(trained, images)
     assert all(p.grad is None for p in trained.net.parameters())
     assert not torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "mirrors"),
+    [
+        ((False, False), []),
+        ((True, False), [(2,)]),
+        ((False, True), [(1,)]),
+        ((True, True), [(1,), (2,), (1, 2)]),
+    ],
+)
+def test_the_net_is_asked_about_the_mirror_images_that_the_recipe_allows(trained, images, allowed, mirrors):
+    augment = dict(zip(("flip_horizontal", "flip_vertical"), allowed, strict=True))
+    card = trained.card.model_copy(update={"params": {"test_time_flips": True, "augment": augment}})
+    pictures = [images, *(np.ascontiguousarray(np.flip(images, axes)) for axes in mirrors)]
+    mean = np.mean([class_probabilities(predict_logits(trained, each)) for each in pictures], axis=0)
+    found = class_probabilities(predict_logits(TrainedModel(trained.net, card), images))
+    assert np.allclose(found, mean, atol=1e-6)
+    off = card.model_copy(update={"params": {"test_time_flips": False, "augment": augment}})
+    assert np.allclose(
+        predict_logits(TrainedModel(trained.net, off), images), predict_logits(trained, images), atol=1e-6
+    )

@@ -57,9 +57,21 @@ def test_unknown_devices(recipe, device):
         recipe(device=device)
 
 
-def test_steps_that_no_schedule_would_read(recipe):
-    with pytest.raises(ValidationError, match="wanted schedule: steps beside lr_steps, found schedule: cosine"):
-        recipe(schedule="cosine", lr_steps={3: 0.1})
+def test_moves_are_read_in_any_way_of_writing_them(recipe):
+    params = recipe(schedule="cosine", lr_steps={3: 0.1, 4: "set 3e-4", 5: ["auto", 10], 9: "stop"})
+    assert params.lr_steps == {3: (0.1,), 4: ("set 3e-4",), 5: ("auto", 10.0), 9: ("stop",)}
+    assert type(params).model_validate_json(params.model_dump_json()) == params
+
+
+@pytest.mark.parametrize("move", [0, -1, "set", "set 0", "set x", "halt", True, None, float("inf"), float("nan"), {}])
+def test_moves_that_are_none(recipe, move):
+    with pytest.raises(ValidationError, match=r"wanted a factor such as 0\.1, `set 3e-4`, `auto` or `stop`, found"):
+        recipe(lr_steps={3: move})
+
+
+def test_a_training_without_an_epoch(recipe):
+    with pytest.raises(ValidationError, match="wanted one epoch at least"):
+        recipe(lr_steps={1: "stop"})
 
 
 def test_a_step_schedule_without_steps(recipe):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.training.moves import merged, set_to
 from pipeline.training.schedules import PlateauState, Schedule
 
 START = PlateauState()
@@ -73,9 +74,62 @@ def test_other_schedules_ignore_the_losses(recipe):
         assert rates(params, 9) == rates(params, 9, [1.0] * 9)
 
 
+def test_restarts_go_up_again_each_time_for_longer(recipe):
+    params = recipe(schedule="restarts", lr=1.0, warmup_epochs=1, restart_epochs=2, restart_growth=2.0, epochs=9)
+    found = rates(params, 9)
+    quarter = (1 + math.cos(math.pi / 4)) / 2
+    assert [rate.lr for rate in found] == pytest.approx(
+        [0.5, 1, 0.5, 1, quarter, 0.5, 1 - quarter, 1, 0.9619], abs=1e-4
+    )
+    reasons = ["warm-up", "warm-up", "schedule", "restart", "schedule", "schedule", "schedule", "restart", "schedule"]
+    assert [rate.reason for rate in found] == reasons
+
+
+def test_one_cycle_rises_smoothly_from_a_25th_and_falls_to_almost_none(recipe):
+    lrs = [rate.lr for rate in rates(recipe(schedule="one_cycle", lr=1.0, warmup_epochs=3, epochs=10), 10)]
+    assert lrs[0] == pytest.approx(1 / 25)
+    assert lrs[3] == 1.0
+    assert all(a < b for a, b in pairwise(lrs[:4]))
+    assert all(a > b for a, b in pairwise(lrs[3:]))
+    assert lrs[-1] < 0.06
+
+
+def test_moves_change_what_the_schedule_says(recipe):
+    params = recipe(lr=1.0, lr_steps={2: 0.1, 4: "set 0.5", 6: ["auto", 3], 7: "auto"})
+    found = rates(params, 8)
+    assert [rate.lr for rate in found] == pytest.approx([1, 0.1, 0.1, 0.5, 0.5, 3, 1, 1])
+    assert [rate.reason for rate in found] == ["start", "step", "", "step", "", "step", "step", ""]
+
+
+@given(data=st.data())
+def test_moves_by_hand_are_given_steps(recipe, data):
+    """What is written into the recipe afterwards gives the very same rates, and the same end."""
+    move = st.one_of(
+        st.floats(0.01, 100), st.floats(1e-6, 1).map(set_to), st.sampled_from(["auto", "stop"]), st.just(0.1)
+    )
+    moves = st.dictionaries(st.integers(2, 12), st.lists(move, min_size=1, max_size=3).map(tuple), max_size=4)
+    given_steps, by_hand = data.draw(moves), data.draw(moves)
+    changes = {"schedule": data.draw(st.sampled_from(["constant", "cosine", "plateau", "restarts"])), "epochs": 12}
+    losses = data.draw(st.lists(st.floats(0, 10), min_size=12, max_size=12))
+    trainings = []
+    for params, moved in (
+        (recipe(lr_steps=given_steps, **changes), by_hand),
+        (recipe(lr_steps=merged(given_steps, by_hand), **changes), {}),
+    ):
+        schedule, state, epoch, lrs = Schedule(params), START, 1, []
+        while schedule.goes_on(epoch, moved):
+            lrs.append(schedule.rate(epoch, state, moved).lr)
+            state = schedule.observe(epoch, losses[epoch - 1], state)
+            epoch += 1
+        trainings.append(lrs)
+    assert trainings[0] == trainings[1]
+    stops = [epoch for epoch, each in merged(given_steps, by_hand).items() if "stop" in each]
+    assert len(trainings[0]) == min([*(epoch - 1 for epoch in stops), 12])
+
+
 @given(data=st.data())
 def test_rates_are_positive_and_factors_of_the_recipes(recipe, data):
-    schedule = data.draw(st.sampled_from(["constant", "steps", "cosine", "plateau"]))
+    schedule = data.draw(st.sampled_from(["constant", "steps", "cosine", "restarts", "one_cycle", "plateau"]))
     epochs = data.draw(st.integers(1, 30))
     steps = data.draw(st.dictionaries(st.integers(1, 30), st.floats(0.1, 10), min_size=1, max_size=4))
     params = recipe(
@@ -83,7 +137,9 @@ def test_rates_are_positive_and_factors_of_the_recipes(recipe, data):
         epochs=epochs,
         lr=data.draw(st.floats(1e-6, 10)),
         warmup_epochs=data.draw(st.integers(0, 40)),
-        lr_steps=steps if schedule == "steps" else {},
+        lr_steps=steps if schedule == "steps" or data.draw(st.booleans()) else {},
+        restart_epochs=data.draw(st.integers(1, 10)),
+        restart_growth=data.draw(st.floats(1, 3)),
     )
     losses = data.draw(st.lists(st.floats(0, 10), min_size=epochs, max_size=epochs))
     found = rates(params, epochs, losses)

@@ -1,4 +1,7 @@
-"""Folds that are trained already, kept until all are, so that a failure or an interruption loses one at the most."""
+"""What is done of a training whose outputs are not there yet: folds that are trained, and nets in training.
+
+It is kept until all is done, so that a failure or an interruption loses seconds.
+"""
 
 import hashlib
 import json
@@ -11,44 +14,72 @@ from pathlib import Path
 
 from pipeline.data.assignment import NO_ROWS, Assignment, Parts, Rows
 from pipeline.errors import DataError, PipelineError
-from pipeline.files import STATE_FOLDER, new_folder, write_text
+from pipeline.files import new_folder, write_text
+from pipeline.stage import only_one
+from pipeline.training.batches import Labels
+from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.history import epoch_metrics, mean_history, read_history, write_history
+from pipeline.training.live import home, is_at_work, lock_of, read_json
+from pipeline.training.overfit import handful
 from pipeline.training.recipe import TrainParams
 from pipeline.training.weights import FOLDS
 
 RUN_FILE = "run.json"
+_NETS = "nets"
 
 logger = logging.getLogger(__name__)
 
 
-class KeptFolds:
-    """The folds of one training, outside its outputs: ``.weldproof/folds/<key>/<fold>/``.
+class UnfinishedTraining:
+    """What is done of one training, outside its outputs: in ``.weldproof/training/<key>/``.
+
+    ============  =====================================================
+    ``<fold>/``   a fold that is trained
+    ``nets/``     nets in training, by the number of their fold, or `final`; see `checkpoints`
+    ``run.json``  the tracker's id of the run that all belong to
+    ============  =====================================================
 
     The key is a hash of the recipe, of the inputs' bytes, and of the code: every module of this project that is loaded.
-    Folds kept under any other key are removed.
 
     Parameters
     ----------
     inputs : files that the training depends on
-    table : the assignment; without folds, nothing is kept
+    table : the assignment
     """
 
     def __init__(self, params: TrainParams, inputs: Sequence[Path], table: Assignment) -> None:
-        self._params, self._table, self._count = params, table, table.num_folds
+        self._params, self._table = params, table
+        self._count = table.num_folds if params.mode == "normal" else 0
         self._failed: dict[int, str] = {}
-        home = STATE_FOLDER / FOLDS
-        self._folder = home / (_key(params, inputs) if self._count else "none")
-        for other in home.glob("*"):
-            if other != self._folder:
-                shutil.rmtree(other)
+        self._key = _key(params, inputs)
+        self._folder = home() / self._key
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process at a time train this; forget other trainings, but for those at work, and at the end this."""
+        with only_one("train"), only_one("train", lock_of(self._folder)):
+            for other in home().glob("*/"):
+                if other != self._folder and not is_at_work(other):
+                    shutil.rmtree(other, ignore_errors=True)
+                    lock_of(other).unlink(missing_ok=True)
+            yield
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def checkpoint(self, net: int | str) -> Checkpoint:
+        """Return where the net of a fold, or the `final` one, keeps itself. One net alone can be steered by hand."""
+        return Checkpoint(self._folder / _NETS / str(net), steered=not self._count)
 
     @property
     def title(self) -> str:
         """What tells the training from others at a glance."""
         return self._params.title + (f", {self._count} folds" if self._count else "")
 
-    def final_rows(self) -> tuple[Rows, Rows] | None:
+    def final_rows(self, labels: Labels) -> tuple[Rows, Rows] | None:
         """Return the rows for training and for validation of the net beside the folds', or None if there is none."""
+        if self._params.mode == "overfit":
+            parts = self._table.fold_parts(0) if self._table.num_folds else self._table.parts()
+            few = handful(labels, parts.train)
+            return few, few
         if not self._count:
             parts = self._table.parts()
             if not len(parts.val):
@@ -56,8 +87,8 @@ class KeptFolds:
             return parts.train, parts.val
         return (self._table.everything(), NO_ROWS) if self._params.final == "retrain" else None
 
-    def missing(self) -> Iterator[tuple[int, Parts]]:
-        """Yield the folds that are still to be trained, and their rows.
+    def missing(self) -> Iterator[tuple[int, Parts, Checkpoint]]:
+        """Yield the folds that are still to be trained, their rows, and where their nets keep themselves.
 
         Raises
         ------
@@ -67,7 +98,8 @@ class KeptFolds:
         done = [fold for fold in range(self._count) if (self._folder / str(fold)).is_dir()]
         if done:
             logger.info("train: folds %s are trained already", ", ".join(map(str, done)))
-        yield from ((fold, self._table.fold_parts(fold)) for fold in range(self._count) if fold not in done)
+        for fold in sorted({*range(self._count)} - {*done}):
+            yield fold, self._table.fold_parts(fold), self.checkpoint(fold)
         if self._failed:
             fold, reason = next(iter(self._failed.items()))
             raise PipelineError(
@@ -78,15 +110,14 @@ class KeptFolds:
 
     @contextmanager
     def place(self, fold: int) -> Iterator[Path]:
-        """Yield a folder for a fold, which is kept when the block ends well."""
-        with new_folder(self._folder / str(fold)) as folder:
-            yield folder
+        """Yield a folder for a fold, which is kept when the block ends well.
 
-    @contextmanager
-    def failures(self, fold: int) -> Iterator[None]:
-        """Let a fold fail without the others: the error is told, and raised when all had their turn."""
+        A fold may fail without the others: the error is told, and raised when all had their turn.
+        """
         try:
-            yield
+            with new_folder(self._folder / str(fold)) as folder:
+                yield folder
+            shutil.rmtree(self._folder / _NETS / str(fold))
         except PipelineError as error:
             if type(error) is not PipelineError:
                 raise  # A mistake in the recipe or the data is the same in every fold.
@@ -103,7 +134,7 @@ class KeptFolds:
         for fold in range(self._count):
             shutil.copytree(self._folder / str(fold), models / FOLDS / str(fold))
         mean = mean_history([read_history(models / FOLDS / str(fold)) for fold in range(self._count)])
-        write_history(models, mean)
+        write_history(models, mean, {})
         write_text(models / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
         chosen = "val/" if self._params.final == "retrain" else ""
         return [
@@ -113,18 +144,13 @@ class KeptFolds:
 
     @property
     def run_id(self) -> str | None:
-        """The tracker's id of the run that all folds belong to, if it was noted."""
-        note = self._folder / RUN_FILE
-        return str(json.loads(note.read_text())["run_id"]) if note.is_file() else None
+        """The tracker's id of the run that all belongs to, if it was noted."""
+        note = read_json(self._folder / RUN_FILE)
+        return str(note["run_id"]) if note else None
 
     def note_run(self, run_id: str) -> None:
-        """Note the run that all folds belong to."""
-        if self._count:
-            write_text(self._folder / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
-
-    def remove(self) -> None:
-        """Forget all: the training is done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Note the run that all belongs to."""
+        write_text(self._folder / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
 
 
 def _key(params: TrainParams, inputs: Sequence[Path]) -> str:

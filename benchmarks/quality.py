@@ -1,0 +1,185 @@
+"""How well recipes do on photographs that they have not seen: `python benchmarks/quality.py FOLDER [RECIPE ...]`.
+
+Packs a folder of photographs, a folder a class, deals it into folds with near duplicates kept together, trains on all
+folds but one and judges on that one, for every fold and seed; nothing chooses the epoch, the last one counts. Prints
+for each recipe macro F1 (mean over the seeds, and their range), F1 a class, the mean log loss over the classes (which
+tells more than F1 where a class has a handful of photographs), and seconds.
+
+A recipe is a name and what it changes in the `train` section of params.yaml: `default`, `wide:model=resnet34,lr=1e-3`.
+`hog` is a peer without a net: histograms of oriented gradients and a logistic regression.
+
+    python benchmarks/quality.py ../shared/data/xsdd_weld7 default plain hog --folds 4 --seeds 3
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pipeline.data.assignment import Assignment, read_assignment
+from pipeline.data.packed import PackedSet, open_packed
+from pipeline.training.device import choose_compute
+from pipeline.training.loop import Trainer
+from pipeline.training.predict import class_probabilities, predict_logits
+from pipeline.training.recipe import TrainParams
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_CHANGE = "augment.flip_horizontal=false,augment.flip_vertical=false," + ",".join(
+    f"augment.{name}=0.0"
+    for name in ("rotation", "translation", "scale", "brightness", "contrast", "blur", "noise", "erase")
+)
+KNOWN = {
+    "default": "",
+    "plain": f"balance=none,ema_decay=0.0,test_time_flips=false,{NO_CHANGE}",
+    "original": "balance=none,ema_decay=0.0,test_time_flips=false,optimizer=sgd,momentum=0.0,weight_decay=0.0,lr=0.001,"
+    f"schedule=constant,warmup_epochs=0,normalization=none,batch_size=all,micro_batch_size=32,{NO_CHANGE}",
+}
+"""Recipes by name: `plain` is cross entropy and nothing else, `original` what the project began with."""
+
+Answer = Callable[[PackedSet, NDArray[np.int64], NDArray[np.int64], int], NDArray[np.float32]]
+"""Packed set, rows to train on, rows to answer for, seed -> probabilities (M, K)."""
+
+
+class Result(NamedTuple):
+    """Scores of one seed, all folds pooled."""
+
+    macro_f1: float
+    f1: NDArray[np.float64]
+    log_loss: float
+
+
+def prepare(photographs: Path, place: Path, folds: int) -> tuple[PackedSet, Assignment]:
+    """Run the data stages in `place`."""
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    params["split"] |= {"folds": folds}
+    params["classes"] |= {"least": 1}
+    YAML().dump(params, place / "params.yaml")
+    (place / "groups.csv").write_text("path,group\n")
+    for stage, *arguments in (
+        ("resize", str(photographs.resolve()), "resized"),
+        ("pack_npy", "resized", "packed"),
+        ("group", "packed", "groups.csv", "grouped"),
+        ("split", "packed/index.csv", "grouped/ties.csv", "split"),
+    ):
+        command = [sys.executable, str(ROOT / "src" / f"{stage}.py"), *arguments]
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=place,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            sys.exit(done.stderr)
+    packed = open_packed(place / "packed")
+    table = read_assignment(place / "split" / "assignment.csv", packed)
+    return table.apply(packed), table
+
+
+def recipe(changes: str) -> TrainParams:
+    """Return the recipe of params.yaml with `key=value,key=value` changed."""
+    yaml = YAML(typ="safe", pure=True)
+    section: dict[str, Any] = yaml.load(ROOT / "params.yaml")["train"]
+    for change in filter(None, changes.split(",")):
+        key, _, value = change.partition("=")
+        *path, name = key.split(".")
+        place = section
+        for each in path:
+            place = place[each]
+        place[name] = yaml.load(value)
+    return TrainParams.model_validate(section)
+
+
+def net(changes: str) -> Answer:
+    """Return how the nets of a recipe answer."""
+
+    def answer(
+        packed: PackedSet, train: NDArray[np.int64], judged: NDArray[np.int64], seed: int
+    ) -> NDArray[np.float32]:
+        params = recipe(changes).model_copy(update={"seed": seed})
+        trainer = Trainer(packed, train, np.empty(0, np.int64), params, choose_compute(params.device, params.precision))
+        for _ in trainer.epochs():
+            pass
+        return class_probabilities(predict_logits(trainer.best, packed.images, judged))
+
+    return answer
+
+
+def hog(packed: PackedSet, train: NDArray[np.int64], judged: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+    """Histograms of oriented gradients of 96 x 96 pixels, balanced logistic regression."""
+    describe = cv2.HOGDescriptor((96, 96), (32, 32), (16, 16), (16, 16), 9).compute
+    features = np.array([describe(cv2.resize(each, (96, 96), interpolation=cv2.INTER_AREA)) for each in packed.images])
+    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000, random_state=seed)
+    model = make_pipeline(StandardScaler(), classifier).fit(features[train], packed.labels[train])
+    answers = np.zeros((len(judged), len(packed.class_names)), np.float32)
+    answers[:, model.classes_] = model.predict_proba(features[judged])
+    return answers
+
+
+def judge(answer: Answer, packed: PackedSet, table: Assignment, seed: int, folds: int) -> Result:
+    """Judge on the first `folds` folds, each answered for by what was trained on all others."""
+    y_true, answers = [], []
+    for fold in range(folds):
+        parts = table.fold_parts(fold)
+        train = np.sort(np.concatenate([parts.train, parts.val]))
+        answers.append(answer(packed, train, parts.test, seed))
+        y_true.append(packed.labels[parts.test])
+    truth, probabilities = np.concatenate(y_true), np.concatenate(answers)
+    likely = -np.log(np.clip(probabilities[np.arange(len(truth)), truth], 1e-6, 1))
+    f1 = f1_score(truth, probabilities.argmax(axis=1), average=None, zero_division=0)
+    return Result(float(np.mean(f1)), f1, float(np.mean([likely[truth == label].mean() for label in np.unique(truth)])))
+
+
+def main() -> None:
+    """Judge each recipe, and print a line a seed and a line in all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path, nargs="?", default=ROOT / "data" / "sample", metavar="FOLDER")
+    parser.add_argument("recipes", nargs="*", default=["default"], metavar="RECIPE")
+    parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--judged", type=int, help="only the first so many folds, which is quicker")
+    parser.add_argument("--seeds", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        packed, table = prepare(arguments.photographs, Path(place), arguments.folds)
+        print(f"{arguments.photographs.name}: {', '.join(packed.class_names)}")
+        for text in arguments.recipes:
+            name, _, changes = text.partition(":")
+            answer = hog if name == "hog" else net(KNOWN.get(name, changes))
+            start = time.monotonic()
+            results = []
+            for seed in range(arguments.seeds):
+                results.append(judge(answer, packed, table, seed, arguments.judged or arguments.folds))
+                print(f"{name:<20} seed {seed}  {_words(results[-1])}", flush=True)
+            scores = [result.macro_f1 for result in results]
+            seconds = (time.monotonic() - start) / len(results)
+            print(
+                f"{name:<20} macro F1 {np.mean(scores):.4f} ({min(scores):.4f} to {max(scores):.4f}), "
+                f"log loss {np.mean([result.log_loss for result in results]):.4f}, {seconds:.0f} s a seed",
+                flush=True,
+            )
+
+
+def _words(result: Result) -> str:
+    f1 = " ".join(f"{score:.3f}" for score in result.f1)
+    return f"macro F1 {result.macro_f1:.4f}  log loss {result.log_loss:.4f}  F1 {f1}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""A net in training keeps itself, so that a killed training goes on; and takes moves of its learning rate by hand.
+
+All of it stands in one folder outside the outputs:
+
+===============  =======================================================================================
+``state.pt``     the state of the trainer after some epoch
+``moves.json``   the moves that were made by hand, and from which epoch on they hold
+``status.json``  the epoch that is being trained, for whoever asks
+``requests/``    moves that somebody asked for and that are not yet made, one a file
+``run.json``     the tracker's id of the run
+===============  =======================================================================================
+
+What happened between the last state and the kill is trained again, with the same moves, and comes out the same.
+"""
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from pipeline.errors import PipelineError
+from pipeline.files import STATE_FOLDER, new_folder, replaced, write_text
+from pipeline.training.history import finish
+from pipeline.training.live import MOVES_FILE, STATUS_FILE, pending_requests, read_json
+from pipeline.training.loop import Trainer
+from pipeline.training.records import EpochRecord
+
+DIVERGED = STATE_FOLDER / "diverged"
+"""Where the best net of a training that failed is kept."""
+
+STATE_FILE = "state.pt"
+RUN_FILE = "run.json"
+
+_MOST_TIME = 0.03
+"""Share of the time that may go into writing states: a net of 45 MB takes as long to write as some steps to train."""
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoint:
+    """One net in training.
+
+    Parameters
+    ----------
+    folder : where it keeps itself
+    steered : whether it takes moves by hand
+    """
+
+    def __init__(self, folder: Path, steered: bool) -> None:
+        self._folder, self._steered = folder, steered
+        self._written = time.monotonic()
+        self._write_seconds = 0.0
+
+    def epochs(self, trainer: Trainer, run_id: str) -> Iterator[EpochRecord]:
+        """Train, going on where a former process stopped, and yield each epoch's record, also of those done before.
+
+        Parameters
+        ----------
+        run_id : the tracker's id of the run, which goes on with the training
+
+        Raises
+        ------
+        PipelineError
+            As `Trainer.epochs` does; the best net so far is then kept in `DIVERGED`.
+        """
+        write_text(self._folder / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
+        begun = self._restore(trainer)
+        yield from trainer.records
+        self._note_status(trainer)
+        with self._kept_on_failure(trainer, run_id), logging_redirect_tqdm():
+            for record in trainer.epochs():
+                if self._steered and record.epoch >= begun:
+                    self._take_requests(trainer)
+                self._save_if_due(trainer)
+                self._note_status(trainer)
+                yield record
+
+    @contextmanager
+    def _kept_on_failure(self, trainer: Trainer, run_id: str) -> Iterator[None]:
+        try:
+            yield
+        except PipelineError as error:
+            if not trainer.records:
+                raise
+            with new_folder(DIVERGED) as folder:
+                finish(folder, trainer, run_id)
+            kept = f"the best epoch before, {trainer.best.card.epoch}, is kept in {DIVERGED}"
+            raise PipelineError(f"{error}; {kept}") from None
+
+    @property
+    def run_id(self) -> str | None:
+        """The tracker's id of the run, if it was noted."""
+        note = read_json(self._folder / RUN_FILE)
+        return str(note["run_id"]) if note else None
+
+    def _restore(self, trainer: Trainer) -> int:
+        """Bring the trainer to where the last state was taken, and return the last epoch that had been begun."""
+        for note in read_json(self._folder / MOVES_FILE) or []:
+            trainer.move(note["move"], note["epoch"])
+        status = read_json(self._folder / STATUS_FILE)
+        path = self._folder / STATE_FILE
+        try:
+            trainer.go_on_from(torch.load(path, map_location="cpu", weights_only=True))
+        except FileNotFoundError:
+            pass
+        except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, ValueError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            logger.warning("train: %s: wanted the state of this training, found what is none (%s)", path, reason)
+        if status:
+            logger.info("train: goes on after epoch %d; epoch %d was begun", len(trainer.records), status["epoch"])
+        return int(status["epoch"]) if status else 0
+
+    def _save_if_due(self, trainer: Trainer) -> None:
+        if time.monotonic() - self._written < self._write_seconds / _MOST_TIME:
+            return
+        start = time.monotonic()
+        with replaced(self._folder / STATE_FILE) as partial, partial.open("wb") as file:
+            torch.save(trainer.state(), file)
+            file.flush()
+            # The name must not point to what a loss of power can still take.
+            os.fsync(file.fileno())
+        self._written = time.monotonic()
+        self._write_seconds = self._written - start
+
+    def _note_status(self, trainer: Trainer) -> None:
+        last = trainer.records[-1] if trainer.records else None
+        status = {
+            "name": os.environ.get("DVC_EXP_NAME") or self._folder.parent.parent.name,
+            "title": trainer.params.title,
+            "steered": self._steered,
+            "epoch": len(trainer.records) + 1,
+            "epochs": trainer.params.epochs,
+            "lr": last.lr if last else None,
+            "train_loss": last.train_loss if last else None,
+            "val_macro_f1": last.val_macro_f1 if last and math.isfinite(last.val_macro_f1) else None,
+            "moves": [[epoch, move] for epoch, moves in trainer.by_hand.items() for move in moves],
+        }
+        write_text(self._folder / STATUS_FILE, json.dumps(status) + "\n")
+
+    def _take_requests(self, trainer: Trainer) -> None:
+        """Make the moves that were asked for. They are noted before the requests go, so that none is made twice."""
+        notes = read_json(self._folder / MOVES_FILE) or []
+        made = {note["request"] for note in notes}
+        for request, move in pending_requests(self._folder):
+            if request.name not in made:
+                epoch = trainer.move(move)
+                notes.append({"request": request.name, "epoch": epoch, "move": move})
+                write_text(self._folder / MOVES_FILE, json.dumps(notes) + "\n")
+                logger.info("train: by hand, from epoch %d on: %s", epoch, move)
+            request.unlink()
