@@ -113,8 +113,7 @@ class _Beside:
     def _say_what_waits(self) -> None:
         address = configured_address()
         with suppress(OSError):
-            left = [each for each in waiting(tracking_folder(), address) if each.is_over()]
-            if left:
+            if left := [each for each in waiting(tracking_folder(), address) if each.is_over()]:
                 why = self._trouble or f"MLflow at {shown_address(tracking_uri(address))}: not done in time"
                 logger.warning("tracker: %s; %s", why, what_waits(left))
 
@@ -245,7 +244,7 @@ def sync(to: str | None, say: Callable[[str], None]) -> None:
                 failures += [outbox.refusal] if outbox.refusal else []
             except TrackingError as error:
                 failures.append(error)
-    left = waiting(folder)
+    left = [each for each in waiting(folder) if _records([each])]
     if failures:
         raise TrackingError(f"{failures[0]}; {what_waits(left)}")
     say(what_waits(left) if left else "nothing waits")

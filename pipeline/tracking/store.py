@@ -55,7 +55,8 @@ _METRIC_LIMIT = 1000
 _PARAM_LIMIT = 6000
 """Characters of a parameter's value that MLflow keeps."""
 
-logging.getLogger("mlflow").setLevel(logging.ERROR)
+# What is wrong is told as one line, and not as MLflow tells it.
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)
 logging.getLogger("alembic").setLevel(logging.ERROR)
 
 

@@ -18,7 +18,7 @@ from pipeline.tracking.journal import waiting
 from pipeline.tracking.places import tracking_folder
 from pipeline.tracking.sender import PATIENCE, sync
 
-LOADED = 1.5
+LOADED = 2.5
 """Seconds that a busy machine may add."""
 
 
@@ -80,7 +80,7 @@ def test_server_that_hangs_is_waited_for_five_seconds_in_all(server, place, monk
     with evaluation, run_of_training(place) as evaluated:
         evaluated.mirror({step: {"a": 1.0, "b": 1.0} for step in range(100)})
     server.signal(signal.SIGCONT)
-    print(f"start {begun:.3f} s, an epoch {during.longest:.4f} s, training {total.longest:.2f} s, "
+    print(f"start {begun:.3f} s, an epoch {during.longest:.6f} s, training {total.longest:.2f} s, "
           f"evaluation {evaluation.longest:.2f} s")  # fmt: skip
     assert begun < LOADED
     assert during.longest < LOADED
@@ -132,9 +132,11 @@ def test_evaluation_waits_for_a_store_that_is_slow_and_works(server, place, monk
     with unreliable(server.port, delay=0.5) as address:
         use(monkeypatch, address)
         (place / "run.json").write_text(json.dumps({"run_id": "a" * 32}))
-        with run_of_training(place) as run:
-            for number in range(10):
+        clock = Clock()
+        with clock, run_of_training(place) as run:
+            for number in range(4):
                 run.log_params({f"a{number}": 1})
+        assert clock.longest > PATIENCE
         assert not waiting(tracking_folder())
     assert not caplog.messages
 
