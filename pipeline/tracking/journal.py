@@ -127,6 +127,13 @@ class Waiting:
         """Return the record that says what run it is of."""
         return next(record for record, _ in self._read(0, whole=False))
 
+    def address(self) -> str | None:
+        """Return the store that it is for, as configured, or None where it vanished or a loss of power emptied it."""
+        try:
+            return str(self.head()["address"])
+        except (OSError, StopIteration):
+            return None
+
     def unsent(self, whole: bool) -> Iterator[tuple[Record, int]]:
         """Yield the records after the note, each with the note that says it is sent.
 
@@ -189,14 +196,7 @@ def _parcel(numbered: tuple[int, tuple[Record, int]]) -> tuple[str, int]:
 def waiting(folder: Path, address: str | None = None) -> list[Waiting]:
     """Return the journals, oldest first; with an `address`, those of that store."""
     found = [Waiting(path) for path in _journals(folder)]
-    return [each for each in found if address is None or _address(each) == address]
-
-
-def _address(journal: Waiting) -> str | None:
-    try:
-        return str(journal.head()["address"])
-    except (OSError, StopIteration):
-        return None
+    return [each for each in found if address is None or each.address() == address]
 
 
 @contextmanager

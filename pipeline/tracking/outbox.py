@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipeline.errors import TrackingError
 from pipeline.tracking.journal import Waiting, sending, waiting
@@ -10,6 +11,17 @@ from pipeline.tracking.store import Store
 
 _LONGEST_REST = 300.0
 """Seconds at the most after which a run that the store refused is tried again."""
+
+
+@dataclass
+class _Refused:
+    """A run that the store does not take though it works, and until when it is left alone."""
+
+    error: TrackingError
+    rest: float
+
+    def __post_init__(self) -> None:
+        self.until = time.monotonic() + self.rest
 
 
 class Outbox:
@@ -32,26 +44,36 @@ class Outbox:
     ) -> None:
         self._store, self._address, self._tell, self._progress = store, address, tell, progress
         self._folder = tracking_folder()
-        self._rests: dict[str, tuple[float, float]] = {}
+        self._refused: dict[str, _Refused] = {}
         self._left: dict[str, tuple[str, int]] = {}
-        self.refusal: TrackingError | None = None
-        """Why the store did not take a run, though it works."""
 
-    def send(self) -> bool:
+    @property
+    def refusal(self) -> TrackingError | None:
+        """Why the store does not take some run, though it works."""
+        return next((refused.error for refused in self._refused.values()), None)
+
+    def send(self, at_once: bool = False) -> bool:
         """Send what waits; return whether there was no run that another process is sending.
+
+        Parameters
+        ----------
+        at_once : try also what was refused a moment ago
 
         Raises
         ------
         TrackingError
             If the store fails.
         """
-        self.refusal, free = None, True
+        free = True
         for run_id in dict.fromkeys(each.run_id for each in waiting(self._folder, self._address)):
             with sending(self._folder, run_id) as mine:
                 free &= mine
-                if mine and self._rests.get(run_id, (0.0, 0.0))[0] <= time.monotonic():
+                if mine and (at_once or not self._rests(run_id)):
                     self._send_run(run_id)
         return free
+
+    def _rests(self, run_id: str) -> bool:
+        return run_id in self._refused and time.monotonic() < self._refused[run_id].until
 
     def _send_run(self, run_id: str) -> None:
         # Listed when they are locked: before, another process may have sent some.
@@ -67,11 +89,10 @@ class Outbox:
         except TrackingError as error:
             self._store.ping()
             # The store works and does not take this: the other runs must not wait for it.
-            rest = min(2 * self._rests.get(run_id, (0.0, 1.0))[1], _LONGEST_REST)
-            self._rests[run_id] = (time.monotonic() + rest, rest)
-            self.refusal = error
+            before = self._refused.get(run_id)
+            self._refused[run_id] = _Refused(error, min(2 * before.rest, _LONGEST_REST) if before else 1.0)
         else:
-            self._rests.pop(run_id, None)
+            self._refused.pop(run_id, None)
             if sent:
                 self._tell(name, sent)
 

@@ -5,6 +5,7 @@ signal for the training does not reach it. It ends by itself when the stage does
 """
 
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -23,11 +24,13 @@ from pipeline.tracking.journal import Waiting, waiting
 from pipeline.tracking.places import configured_address, shown_address, tracking_folder, tracking_uri
 
 if TYPE_CHECKING:
+    from pipeline.tracking.outbox import Outbox
     from pipeline.tracking.store import Store
 
 PATIENCE = 5.0
 """Seconds at the most that a stage waits for a store that does not answer."""
 _PULSE = "."
+_AGAIN = "again"
 _LOOK = 1.0
 """Seconds between two looks at the journals."""
 _LONGEST_PAUSE = 30.0
@@ -57,11 +60,12 @@ class _Beside:
     """The process as its stage sees it."""
 
     def __init__(self, patient: bool) -> None:
-        self._patient, self._heard, self._trouble = patient, 0.0, ""
+        self._patient, self._heard = patient, 0.0
+        self._trouble = self._no_trouble = f"MLflow at {shown_address(tracking_uri())}: not done in time"
         self._process: subprocess.Popen[str] | None = None
         # The code of this process, whatever the current folder is.
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-        with suppress(OSError):
+        try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", f"from pipeline.tracking.sender import follow; follow({os.getpid()})"],
                 stdin=subprocess.PIPE,
@@ -71,8 +75,11 @@ class _Beside:
                 start_new_session=True,
                 env=os.environ | {"PYTHONPATH": path},
             )
-            self._listener = Thread(target=self._listen, daemon=True)
-            self._listener.start()
+        except OSError as error:
+            self._trouble = f"wanted a process that sends, found {error}"
+            return
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self._process is not None
@@ -83,7 +90,10 @@ class _Beside:
 
     def _hear(self, line: str) -> None:
         self._heard = time.monotonic()
-        if line != _PULSE:
+        if line == _AGAIN:
+            self._trouble = self._no_trouble
+            logger.info("tracker: MLflow takes what is recorded again")
+        elif line != _PULSE:
             self._trouble = line
             logger.warning("tracker: %s; the work goes on, what it records waits on disk", line)
 
@@ -111,11 +121,9 @@ class _Beside:
                 end = max(end, self._heard + PATIENCE)
 
     def _say_what_waits(self) -> None:
-        address = configured_address()
         with suppress(OSError):
-            if left := [each for each in waiting(tracking_folder(), address) if each.is_over()]:
-                why = self._trouble or f"MLflow at {shown_address(tracking_uri(address))}: not done in time"
-                logger.warning("tracker: %s; %s", why, what_waits(left))
+            if left := [each for each in waiting(tracking_folder(), configured_address()) if each.is_over()]:
+                logger.warning("tracker: %s; %s", self._trouble, what_waits(left))
 
 
 def what_waits(journals: list[Waiting]) -> str:
@@ -139,31 +147,27 @@ def follow(stage: int) -> None:
     say = _own_output()
     ending, at_work = Event(), _AtWork(say)
     Thread(target=_wait_for_the_end, args=(stage, ending, at_work), daemon=True).start()
-    from pipeline.tracking.outbox import Outbox
-
     outbox: Outbox | None = None
-    pause, told, free = _LOOK, "", True
+    pause, told, ends = _LOOK, "", math.inf
     while True:
-        last, trouble = ending.is_set(), ""
+        last = ending.is_set()
         try:
-            if outbox is None:
-                outbox = Outbox(at_work.connect(), configured_address())
-            free = outbox.send()
-            trouble = str(outbox.refusal or "")
+            outbox = outbox or at_work.connect()
+            free, trouble = outbox.send(at_once=last), str(outbox.refusal or "")
             pause = _LOOK if free else 0.1
         except Exception as error:
-            trouble = str(error) if isinstance(error, TrackingError) else repr(error)
-            free, pause = True, min(2 * pause, _LONGEST_PAUSE)
-        if trouble and not told:
-            say(" ".join(trouble.split()))
+            free, trouble = True, str(error) if isinstance(error, TrackingError) else repr(error)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        if bool(trouble) != bool(told):
+            say(" ".join(trouble.split()) or _AGAIN)
         told = trouble
-        if last and free:
-            # MLflow's threads may hang in what failed; Python would wait for them.
-            os._exit(0)
         if last:
-            time.sleep(0.1)
-        else:
-            ending.wait(pause)
+            ends = min(ends, time.monotonic() + PATIENCE)
+            if free or time.monotonic() > ends:
+                # MLflow's threads may hang in what failed; Python would wait for them.
+                os._exit(0)
+            time.sleep(pause)
+        ending.wait(pause)
 
 
 class _AtWork:
@@ -175,14 +179,17 @@ class _AtWork:
         # To make the tables of a database file is work of this machine, not an answer that is waited for.
         self._starting = tracking_uri().startswith("sqlite:")
 
-    def connect(self) -> "Store":
+    def connect(self) -> "Outbox":
+        """Return what waits for the configured store, once that is reached."""
+        # Loads MLflow.
+        from pipeline.tracking.outbox import Outbox
         from pipeline.tracking.store import Store
 
         try:
             self._store = Store(tracking_uri())
         finally:
             self._starting = False
-        return self._store
+        return Outbox(self._store, configured_address())
 
     def pulse(self) -> None:
         """Say once a second that it goes on, while it does."""
@@ -235,7 +242,8 @@ def sync(to: str | None, say: Callable[[str], None]) -> None:
     folder = tracking_folder()
     failures: list[TrackingError] = []
     with tqdm(total=_records(waiting(folder)), unit=" records", disable=None, leave=False) as bar:
-        for address in sorted({str(each.head()["address"]) for each in waiting(folder)}):
+        addresses = {each.address() for each in waiting(folder)} - {None}
+        for address in sorted(map(str, addresses)):
             target = to or tracking_uri(address)
             done = f"records sent to {shown_address(target)}"
             try:

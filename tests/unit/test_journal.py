@@ -116,7 +116,7 @@ class Stoppages(RuleBasedStateMachine):
         with suppress(TrackingError):
             outbox.send()
         store.client = client
-        outbox._rests.clear()
+        outbox._refused.clear()
 
     def teardown(self):
         if self.run:
