@@ -69,11 +69,6 @@ def follow(new_trainer: Callable[[Rows, Rows], "Trainer"], ranks: Ranks) -> None
                 pass
 
 
-def dismiss(ranks: Ranks) -> None:
-    """Tell the other ranks, as rank 0, that there is no more to train."""
-    ranks.agreed(None)
-
-
 class Trainer:
     """Trains one net by a recipe.
 

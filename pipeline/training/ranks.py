@@ -61,7 +61,7 @@ ALONE = Ranks(0, 1)
 
 @contextmanager
 def joined(compute: Compute) -> Iterator[Ranks]:
-    """Join the ranks that torchrun has started, if it has.
+    """Join the ranks that torchrun has started, if it has; at the end, rank 0 lets the others go.
 
     Raises
     ------
@@ -74,8 +74,11 @@ def joined(compute: Compute) -> Iterator[Ranks]:
     if compute.device.type == "cuda":
         torch.cuda.set_device(compute.device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if compute.device.type == "cuda" else "gloo")
+    ranks = Ranks(dist.get_rank(), dist.get_world_size())
     try:
-        yield Ranks(dist.get_rank(), dist.get_world_size())
+        yield ranks
+        if not ranks.rank:
+            ranks.agreed(None)
     except (dist.DistError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise

@@ -22,7 +22,7 @@ import torch
 
 from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.training.device import Compute, cpu_threads
-from pipeline.training.loop import Trainer, dismiss, follow
+from pipeline.training.loop import Trainer, follow
 from pipeline.training.ranks import joined
 from pipeline.training.recipe import TrainParams
 from pipeline.training.weights import save
@@ -47,7 +47,6 @@ with cpu_threads(1), joined(compute) as ranks:
         again = new(train, val)
         again.go_on_from(trainer.state())
         assert list(again.epochs()) == []
-        dismiss(ranks)
         save(Path(sys.argv[2]), trainer.best)
         losses = [[record.train_loss, record.val_loss, record.lr] for record in trainer.records]
         Path(sys.argv[2], "losses.json").write_text(json.dumps(losses))
