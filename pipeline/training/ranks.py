@@ -9,12 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from pipeline.errors import PipelineError
 from pipeline.training.batches import Rows
@@ -88,9 +87,24 @@ def joined(compute: Compute) -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all ranks, each of which is told the gradients of all."""
+
+    @staticmethod
+    def forward(_context: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
 def _sum(tensor: Tensor) -> Tensor:
-    """Return the sum over all ranks, through which gradients flow."""
-    total: Tensor = all_reduce(tensor)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(tensor)
     return total
 
 
