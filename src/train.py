@@ -2,8 +2,6 @@
 
 from pipeline.stage import run  # isort: split
 
-import logging
-from functools import partial
 from pathlib import Path
 
 from pipeline.data.assignment import read_assignment
@@ -13,8 +11,9 @@ from pipeline.params import load_section, read_params
 from pipeline.tracking import TrackedRun, training_run
 from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.device import choose_compute
-from pipeline.training.history import epoch_line, epoch_metrics, finish, run_tags
+from pipeline.training.history import epoch_metrics, finish, run_tags
 from pipeline.training.loop import Trainer
+from pipeline.training.ranks import joined
 from pipeline.training.recipe import TrainParams
 from pipeline.training.unfinished import UnfinishedTraining
 
@@ -27,20 +26,22 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
     models      where model.safetensors, model.json, history.csv, lr_history.csv, run.json and folds/<fold>/ go
     """
     params = load_section("train", TrainParams)
-    table = read_assignment(assignment, stored := open_packed(packed))
-    packed_set = table.apply(stored)
+    table = read_assignment(assignment, packed_set := open_packed(packed))
     compute = choose_compute(params.device, params.precision)
-    new_trainer = partial(Trainer, packed_set, params=params, compute=compute)  # tells mistakes early
-    kept = UnfinishedTraining(params, (packed / "images.npy", assignment), table)
-    final = new_trainer(*rows) if (rows := kept.final_rows(packed_set.labels)) else None
-    logging.info("train: %s, on %s in %s", kept.title, compute.device, compute.precision)
+    with joined(compute) as ranks:
+        kept = UnfinishedTraining(params, packed_set, table, (packed / "images.npy", assignment), compute, ranks)
+        kept.follow() if ranks.rank else lead(kept, models)
+
+
+def lead(kept: UnfinishedTraining, models: Path) -> None:
+    final = kept.final()  # tells mistakes early
     with kept.alone(), training_run(kept.title, again=kept.run_id) as tracked:
         kept.note_run(tracked.run_id)
-        tracked.log_inputs(read_params(), packed / "images.npy", assignment)
-        tracked.set_tags({"device": compute.device, "precision": compute.precision})
-        for fold, rows, net in kept.missing():
+        tracked.log_inputs(read_params(), *kept.inputs)
+        tracked.set_tags(kept.tags)
+        for fold, trainer, net in kept.missing():
             with kept.place(fold) as place, training_run(f"fold {fold}", tracked.run_id, net.run_id) as child:
-                train(new_trainer(rows.train, rows.val), place, child, net)
+                train(trainer, place, child, net)
         with new_folder(models) as folder:
             if final:
                 train(final, folder, tracked, kept.checkpoint("final"))
@@ -50,7 +51,6 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
 
 def train(trainer: Trainer, folder: Path, tracked: TrackedRun, net: Checkpoint) -> None:
     for record in net.epochs(trainer, tracked.run_id):
-        logging.info("train: %s", epoch_line(record, trainer.params.epochs))
         tracked.log_metrics(epoch_metrics(record), step=record.epoch)
         tracked.set_tags(run_tags(trainer, record.epoch))
     finish(folder, trainer, tracked.run_id)

@@ -28,7 +28,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline.errors import PipelineError
 from pipeline.files import STATE_FOLDER, new_folder, replaced, write_text
-from pipeline.training.history import finish
+from pipeline.training.history import epoch_line, finish
 from pipeline.training.live import MOVES_FILE, STATUS_FILE, pending_requests, read_json
 from pipeline.training.loop import Trainer
 from pipeline.training.records import EpochRecord
@@ -81,6 +81,7 @@ class Checkpoint:
                     self._take_requests(trainer)
                 self._save_if_due(trainer)
                 self._note_status(trainer)
+                logger.info("train: %s", epoch_line(record, trainer.params.epochs))
                 yield record
 
     @contextmanager

@@ -1,5 +1,6 @@
 """Where the net runs, and in which precision."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -72,7 +73,8 @@ def _device(name: str, key: str) -> torch.device:
         return device
     if not count:
         raise ModelError(f"{key}: wanted {name}, found no CUDA device")
-    index = device.index or 0
+    # torchrun tells each of its processes which GPU of the machine is its own.
+    index = int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index
     if index >= count:
         raise ModelError(f"{key}: wanted {name}, found cuda:0 to cuda:{count - 1}")
     return torch.device("cuda", index)

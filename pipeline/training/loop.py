@@ -3,10 +3,10 @@
 import copy
 import math
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,15 +38,35 @@ from pipeline.training.optimizers import build_average, build_optimizer
 from pipeline.training.overfit import is_learnt, overfit_recipe
 from pipeline.training.predict import net_logits
 from pipeline.training.randomness import derive, generator, seeded
+from pipeline.training.ranks import ALONE, Ranks, synced
 from pipeline.training.recipe import TrainParams
 from pipeline.training.records import EpochRecord
-from pipeline.training.schedules import PlateauState, Rate, Schedule
+from pipeline.training.schedules import PlateauState, Schedule
 from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
 
 # Purposes of random streams; see `randomness.derive`.
 _INITIAL_WEIGHTS, _ROW_ORDER, _AUGMENTATION, _DROPOUT = range(4)
 
 _VAL_BATCH = 64
+
+
+class Job(NamedTuple):
+    """What rank 0 tells the others to train: rows, and the state to go on from, if there is one."""
+
+    train_rows: Rows
+    val_rows: Rows
+    state: dict[str, Any] | None
+
+
+def follow(new_trainer: Callable[[Rows, Rows], "Trainer"], ranks: Ranks) -> None:
+    """Train what rank 0 trains, until it says that there is no more."""
+    while job := ranks.agreed(None):
+        trainer = new_trainer(job.train_rows, job.val_rows)
+        if job.state:
+            trainer.go_on_from(job.state)
+        with suppress(PipelineError):  # rank 0 says it, and decides what comes next
+            for _ in trainer.epochs():
+                pass
 
 
 class Trainer:
@@ -72,13 +92,19 @@ class Trainer:
     """
 
     def __init__(
-        self, packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams, compute: Compute
+        self,
+        packed: PackedSet,
+        train_rows: Rows,
+        val_rows: Rows,
+        params: TrainParams,
+        compute: Compute,
+        ranks: Ranks = ALONE,
     ) -> None:
         params = overfit_recipe(params) if params.mode == "overfit" else params
         _check_fit(packed, train_rows, val_rows, params)
         device = compute.device
         self.packed, self.train_rows, self._val_rows = packed, train_rows, val_rows
-        self.params, self._compute = params, compute
+        self.params, self._compute, self._ranks = params, compute, ranks
         self.records: list[EpochRecord] = []
         self.by_hand: dict[int, tuple[Move, ...]] = {}
         self._preprocessing = _preprocessing(packed, train_rows, params)
@@ -86,7 +112,8 @@ class Trainer:
         self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
         with seeded(derive(params.seed, _INITIAL_WEIGHTS), torch.device("cpu")):
             net = build(params.model, len(packed.class_names), params.resolution, params.weights)
-        _check_pieces(net, len(train_rows), params)
+        _check_pieces(net, len(train_rows), params, ranks)
+        net = synced(net) if ranks.count > 1 else net
         self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = build_average(self._net, params.ema_decay)
         self._optimizer = build_optimizer(self._net, params)
@@ -102,7 +129,9 @@ class Trainer:
         PipelineError
             If the loss is no longer a number.
         """
-        while not self.is_done:
+        if not self._ranks.rank:
+            self._ranks.agreed(Job(self.train_rows, self._val_rows, self.state() if self._epoch else None))
+        while not self._is_done_for_all():
             self._epoch += 1
             with cpu_threads(self.params.threads), _memory_errors_explained():
                 record = self._run_epoch()
@@ -117,6 +146,10 @@ class Trainer:
         """Whether there is to be no further epoch."""
         learnt = self.params.mode == "overfit" and bool(self.records) and is_learnt(self.records[-1])
         return learnt or not self._schedule.goes_on(self._epoch + 1, self.by_hand)
+
+    def _is_done_for_all(self) -> bool:
+        self.by_hand = self._ranks.agreed(self.by_hand)
+        return self.is_done
 
     def losses_at(self, rates: Iterable[float]) -> Iterator[float]:
         """Take a step at each of these learning rates, and yield the batch's mean loss; nothing is validated."""
@@ -187,9 +220,9 @@ class Trainer:
         self._set_rate(rate.lr)
         train_loss = self._train_one_epoch()
         trained = time.perf_counter()
-        val_loss, val_f1 = self._validate()
-        self._check_finite(rate, train_loss, val_loss)
-        return EpochRecord(
+        # The other ranks take over what rank 0 finds.
+        val_loss, val_f1 = (math.nan, {}) if self._ranks.rank else self._validate()
+        record = EpochRecord(
             epoch=self._epoch,
             step=self._step,
             lr=rate.lr,
@@ -202,6 +235,9 @@ class Trainer:
             seconds=time.perf_counter() - start,
             images_per_second=len(self.train_rows) / (trained - start),
         )
+        record = self._ranks.agreed(record)
+        self._check_finite(record)
+        return record
 
     def _set_rate(self, lr: float) -> None:
         for group in self._optimizer.param_groups:
@@ -210,12 +246,18 @@ class Trainer:
     def _train_one_epoch(self) -> float:
         self._net.train()
         total = torch.zeros((), device=self._compute.device)
-        changes = generator(derive(self.params.seed, _AUGMENTATION, self._epoch), self._compute.device)
-        with seeded(derive(self.params.seed, _DROPOUT, self._epoch), self._compute.device):
+        changes = generator(self._seed_of(_AUGMENTATION), self._compute.device)
+        with seeded(self._seed_of(_DROPOUT), self._compute.device):
             for rows in tqdm(self._batches(), desc=self._title(), unit="batch", leave=False, disable=None):
                 # Stays on the device: reading it here would make the CPU wait for every step.
                 total += self._train_one_batch(rows, changes) * len(rows)
+        self._ranks.add_up([total])
         return total.item() / len(self.train_rows)
+
+    def _seed_of(self, purpose: int) -> int:
+        """Return the seed of this epoch's stream for a purpose; each rank but the first has one of its own."""
+        rank = self._ranks.rank
+        return derive(self.params.seed, purpose, self._epoch, *([rank] if rank else []))
 
     def _title(self) -> str:
         return f"epoch {self._epoch}/{self.params.epochs}"
@@ -229,14 +271,17 @@ class Trainer:
         return list(evenly(rows, _batch_size(self.params, len(rows))))
 
     def _train_one_batch(self, rows: Rows, changes: torch.Generator) -> Tensor:
-        """Take one optimizer step, and return the batch's mean loss."""
+        """Take one optimizer step, and return the batch's mean loss; with several ranks, this one's part of it."""
         self._optimizer.zero_grad()
         total_weight = float(self._class_weights[self.packed.labels[rows]].sum())
         loss = torch.zeros((), device=self._compute.device)
-        for piece in evenly(rows, self.params.micro_batch_size or len(rows)):
+        # As many pieces on each rank, or one would wait for the others' batch norm for ever.
+        most = self._ranks.largest_share(len(rows))
+        for piece in np.array_split(self._ranks.share(rows), -(-most // (self.params.micro_batch_size or most))):
             piece_loss = self._loss(piece, changes) / total_weight
             piece_loss.backward()  # type: ignore[no-untyped-call]
             loss += piece_loss.detach()
+        self._ranks.add_up([each.grad for each in self._net.parameters() if each.grad is not None])
         self._optimizer.step()
         if self._average is not None:
             self._average.update_parameters(self._net)
@@ -261,12 +306,14 @@ class Trainer:
         loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(y_true))
         return loss.item(), _f1(y_true, logits.argmax(axis=1), self.packed.class_names)
 
-    def _check_finite(self, rate: Rate, train_loss: float, val_loss: float) -> None:
-        if math.isfinite(train_loss) and (math.isfinite(val_loss) or not len(self._val_rows)):
+    def _check_finite(self, record: EpochRecord) -> None:
+        if math.isfinite(record.train_loss) and (math.isfinite(record.val_loss) or not len(self._val_rows)):
             return
-        name, loss = ("validation", val_loss) if math.isfinite(train_loss) else ("training", train_loss)
+        name, loss = (
+            ("validation", record.val_loss) if math.isfinite(record.train_loss) else ("training", record.train_loss)
+        )
         raise PipelineError(
-            f"train: wanted a finite {name} loss, found {loss} in epoch {self._epoch} at lr {rate.lr:g}; "
+            f"train: wanted a finite {name} loss, found {loss} in epoch {record.epoch} at lr {record.lr:g}; "
             "try a lower train.lr, more train.warmup_epochs or train.normalization: train"
         )
 
@@ -310,11 +357,14 @@ def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: Trai
         )
 
 
-def _check_pieces(net: nn.Module, count: int, params: TrainParams) -> None:
-    """Refuse batch norm over a single image: it has no spread to divide by."""
+def _check_pieces(net: nn.Module, count: int, params: TrainParams, ranks: Ranks) -> None:
+    """Refuse batch norm over a single image, which has no spread to divide by, and ranks without one."""
     batches = {len(rows) for rows in evenly(np.arange(count), _batch_size(params, count))}
     batch = min(batches)
     piece = min(len(rows) for size in batches for rows in evenly(np.arange(size), params.micro_batch_size or size))
+    if batch < ranks.count or (ranks.count > 1 and params.micro_batch_size == 1):
+        key = "batch_size" if batch < ranks.count else "micro_batch_size"
+        raise ParameterError(f"train.{key}: wanted {max(2, ranks.count)} or more for {ranks.count} ranks, found less")
     if piece < 2 and any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
         key = "batch_size" if batch < 2 else "micro_batch_size"
         raise ParameterError(f"train.{key}: wanted 2 or more images at once for {params.model}'s batch norm, found 1")

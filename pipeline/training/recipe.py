@@ -49,6 +49,7 @@ class TrainParams(BaseModel):
     augment: AugmentParams
     test_time_flips: bool
 
+    launcher: str
     device: DeviceName
     precision: Literal["auto", "fp32", "bf16"]
     threads: Count | None

@@ -10,17 +10,21 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from pipeline.data.assignment import NO_ROWS, Assignment, Parts, Rows
+from pipeline.data.assignment import NO_ROWS, Assignment, Rows
+from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError, PipelineError
 from pipeline.files import new_folder, write_text
 from pipeline.stage import only_one
-from pipeline.training.batches import Labels
 from pipeline.training.checkpoints import Checkpoint
+from pipeline.training.device import Compute
 from pipeline.training.history import epoch_metrics, mean_history, read_history, write_history
 from pipeline.training.live import home, is_at_work, lock_of, read_json
+from pipeline.training.loop import Trainer, follow
 from pipeline.training.overfit import handful
+from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.recipe import TrainParams
 from pipeline.training.weights import FOLDS
 
@@ -43,12 +47,22 @@ class UnfinishedTraining:
 
     Parameters
     ----------
-    inputs : files that the training depends on
-    table : the assignment
+    packed, table : the packed set and its assignment
+    inputs : the files that these were read from
     """
 
-    def __init__(self, params: TrainParams, inputs: Sequence[Path], table: Assignment) -> None:
-        self._params, self._table = params, table
+    def __init__(
+        self,
+        params: TrainParams,
+        packed: PackedSet,
+        table: Assignment,
+        inputs: Sequence[Path],
+        compute: Compute,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self._params, self._table, self._packed = params, table, table.apply(packed)
+        self._new_trainer = partial(Trainer, self._packed, params=params, compute=compute, ranks=ranks)
+        self.inputs, self._compute, self._ranks = inputs, compute, ranks
         self._count = table.num_folds if params.mode == "normal" else 0
         self._failed: dict[int, str] = {}
         self._key = _key(params, inputs)
@@ -57,6 +71,7 @@ class UnfinishedTraining:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let one process at a time train this; forget other trainings, but for those at work, and at the end this."""
+        logger.info("train: %s, %s", self.title, ", ".join(f"{name} {value}" for name, value in self.tags.items()))
         with only_one("train"), only_one("train", lock_of(self._folder)):
             for other in home().glob("*/"):
                 if other != self._folder and not is_at_work(other):
@@ -74,11 +89,26 @@ class UnfinishedTraining:
         """What tells the training from others at a glance."""
         return self._params.title + (f", {self._count} folds" if self._count else "")
 
-    def final_rows(self, labels: Labels) -> tuple[Rows, Rows] | None:
-        """Return the rows for training and for validation of the net beside the folds', or None if there is none."""
+    @property
+    def tags(self) -> dict[str, object]:
+        """What a tracker is to note beside the recipe: where the nets are trained, and by how many processes."""
+        return {"device": self._compute.device, "precision": self._compute.precision, "ranks": self._ranks.count}
+
+    def final(self) -> Trainer | None:
+        """Return the trainer of the net beside the folds', or None if there is none.
+
+        Raises
+        ------
+        PipelineError
+            If the recipe does not fit the data.
+        """
+        rows = self._final_rows()
+        return self._new_trainer(*rows) if rows else None
+
+    def _final_rows(self) -> tuple[Rows, Rows] | None:
         if self._params.mode == "overfit":
             parts = self._table.fold_parts(0) if self._table.num_folds else self._table.parts()
-            few = handful(labels, parts.train)
+            few = handful(self._packed.labels, parts.train)
             return few, few
         if not self._count:
             parts = self._table.parts()
@@ -87,8 +117,12 @@ class UnfinishedTraining:
             return parts.train, parts.val
         return (self._table.everything(), NO_ROWS) if self._params.final == "retrain" else None
 
-    def missing(self) -> Iterator[tuple[int, Parts, Checkpoint]]:
-        """Yield the folds that are still to be trained, their rows, and where their nets keep themselves.
+    def follow(self) -> None:
+        """Train what rank 0 trains, as another rank."""
+        follow(self._new_trainer, self._ranks)
+
+    def missing(self) -> Iterator[tuple[int, Trainer, Checkpoint]]:
+        """Yield the folds that are still to be trained, their trainers, and where their nets keep themselves.
 
         Raises
         ------
@@ -99,7 +133,8 @@ class UnfinishedTraining:
         if done:
             logger.info("train: folds %s are trained already", ", ".join(map(str, done)))
         for fold in sorted({*range(self._count)} - {*done}):
-            yield fold, self._table.fold_parts(fold), self.checkpoint(fold)
+            parts = self._table.fold_parts(fold)
+            yield fold, self._new_trainer(parts.train, parts.val), self.checkpoint(fold)
         if self._failed:
             fold, reason = next(iter(self._failed.items()))
             raise PipelineError(

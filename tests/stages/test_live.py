@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 
+import psutil
 import pytest
 from closure import ROOT
 from conftest import (
@@ -174,3 +175,28 @@ def test_folds_are_not_steered(place):
         assert_one_line_error(lr("--times", "0.1", folder=place), "found folds")
         (status,) = (place / ".weldproof" / "training").glob("*/nets/0/status.json")
         assert json.loads(status.read_text())["steered"] is False
+
+
+def test_two_ranks_lose_one_and_go_on(place):
+    """As on two GPUs: rank 0 alone writes and tracks; where one is lost all end, and the same command goes on."""
+    change(place, epochs=40, threads=1)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launcher, ROOT / "src" / "train.py", *TRAIN[1:]]
+    with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        wait_for("epoch   5/40", process)
+        ranks = [each for each in psutil.Process(process.pid).children() if "train.py" in " ".join(each.cmdline())]
+        assert len(ranks) == 2
+        ranks[1].kill()
+        process.communicate(timeout=120)
+    assert process.returncode
+    assert not (place / "models").exists()
+    done = subprocess.run(
+        command, cwd=place, env=environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "goes on after epoch" in done.stderr
+    assert len((place / "models" / "history.csv").read_text().splitlines()) == 41
+    client, run = only_run(place)
+    assert run.data.tags["ranks"] == "2"
+    steps = Counter(each.step for each in client.get_metric_history(run.info.run_id, "val/loss"))
+    assert steps == Counter(range(1, 41))

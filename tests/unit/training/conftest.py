@@ -51,6 +51,7 @@ RECIPE = {
     "plateau_factor": 0.1,
     "augment": NO_CHANGE,
     "test_time_flips": False,
+    "launcher": "python",
     "device": "cpu",
     "precision": "fp32",
     "threads": None,
