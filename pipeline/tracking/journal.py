@@ -183,9 +183,10 @@ class Waiting:
 
     def remove(self) -> None:
         """Forget it: the store has all."""
+        # The note last: where a kill comes between, there is nothing to send again, and no large file is left.
+        shutil.rmtree(self.files, ignore_errors=True)
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
-        shutil.rmtree(self.files, ignore_errors=True)
 
 
 def _parcel(numbered: tuple[int, tuple[Record, int]]) -> tuple[str, int]:

@@ -127,7 +127,7 @@ def test_repro_with_a_server_that_is_down_and_all_of_it_sent_later(trained, tmp_
         assert [metric.step for metric in client.get_metric_history(run.info.run_id, "val/loss")] == [1, 2]
         assert {file.path for file in client.list_artifacts(run.info.run_id)} >= {"reports", "training"}
         assert len(client.search_model_versions("name = 'weldproof'")) == 1
-        assert (tmp_path / "artifacts").rglob("model.safetensors")
+        assert any((tmp_path / "artifacts").rglob("model.safetensors"))
     finally:
         server.kill()
     assert not list((trained.folder / ".weldproof" / "tracking").glob("[0-9]*-*"))
