@@ -154,10 +154,12 @@ class Store:
             self._runs[head["id"]] = _StoredRun(run_id, experiment, made_now)
         return self._runs[head["id"]]
 
-    def _find(self, experiment: str, identity: str) -> str | None:
-        """Return the run of that identity; remove those that lost answers left empty beside it."""
+    def _find(self, experiment: str, identity: str, known: str = "") -> str | None:
+        """Return the run of that identity, if possible the known one; remove those that lost answers left empty."""
         found = self.client.search_runs([experiment], f"tags.{IDENTITY} = '{identity}'")
-        first, *others = sorted(found, key=lambda run: (_is_empty(run), run.info.run_id)) or [None]
+        first, *others = sorted(found, key=lambda run: (run.info.run_id != known, _is_empty(run), run.info.run_id)) or [
+            None
+        ]
         for run in filter(_is_empty, others):
             self.client.delete_run(run.info.run_id)
         return first.info.run_id if first else None
@@ -263,7 +265,7 @@ class Store:
 
     def _status(self, run: _StoredRun, record: Record, _files: Path) -> None:
         self.client.set_terminated(run.run_id, record["status"], record["time"])
-        self._find(run.experiment, record["of"])
+        self._find(run.experiment, record["of"], known=run.run_id)
 
 
 def _database(address: str) -> Path | None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pipeline.errors import TrackingError
 from pipeline.tracking import flatten, metric_name, run_of_training, training_run
 from pipeline.tracking.journal import waiting
-from pipeline.tracking.places import shown_address, tracking_folder, tracking_uri
+from pipeline.tracking.outbox import Outbox
+from pipeline.tracking.places import configured_address, shown_address, tracking_folder, tracking_uri
 from pipeline.tracking.sender import beside, sync
 from pipeline.tracking.store import IDENTITY, Store
 
@@ -214,3 +215,18 @@ def test_sender_that_is_killed_while_it_makes_the_database_does_no_harm(tmp_path
     assert not (tmp_path / "mlflow.db").exists()
     subprocess.run(command, cwd=tmp_path, env=environment(), check=True)
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_run_that_a_lost_request_makes_late_is_removed(place):
+    store = Store(tracking_uri())
+    with training_run("x") as run:
+        outbox = Outbox(store, configured_address())
+        outbox.send()
+        run.log_metrics({"a": 1.0}, step=1)
+        # As when the server was stopped with the first request for this run, which was given up on, in its queue.
+        (experiment,) = store.client.search_experiments(filter_string="name = 'weldproof'")
+        for _ in range(5):
+            store.client.create_run(experiment.experiment_id, tags={IDENTITY: run.run_id})
+    outbox.send()
+    assert sent(run).info.run_name == "x"
+    assert steps("a") == [1]
