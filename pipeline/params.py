@@ -106,7 +106,7 @@ def _parsed(text: str) -> Any:
 
 def _last(node: Any) -> Any:
     """Return the last scalar of a block, which itself ends only where the next key begins."""
-    if node.flow_style is not False or not node.value:
+    if getattr(node, "flow_style", True) or not node.value:
         return node
     return _last(node.value[-1][-1] if isinstance(node.value[-1], tuple) else node.value[-1])
 

@@ -61,7 +61,7 @@ def test_metrics_and_tables(project):
     history = table(project.folder / "models" / "history.csv")
     changes = table(project.folder / "models" / "lr_history.csv")
     assert [row["epoch"] for row in history] == ["1", "2"]
-    assert set(changes[0]) == {"epoch", "step", "lr", "factor", "why", "loss"}
+    assert set(changes[0]) == {"epoch", "step", "lr", "factor", "why", "move", "loss"}
     assert changes[0]["why"] == "start"
 
 

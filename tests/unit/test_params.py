@@ -135,6 +135,27 @@ def test_replace_value_that_cannot_be_replaced_in_its_place(tmp_path, text):
         assert read_params(file) == {"a": {"b": "new"}, "c": 1}
 
 
+@pytest.mark.parametrize(
+    "old",
+    [
+        "{}",
+        "{1: 2}",
+        "{30: 0.1,\n    40: [auto, 10]}",
+        "\n    30: 0.1  # down\n    40:\n    - auto\n    - 10",
+        "\n    30: 0.1\n    40: {x: 1}",
+        "3",
+    ],
+)
+def test_replace_value_by_a_table_keeps_what_follows(tmp_path, old):
+    """As `weldproof lr keep` writes the moves, whatever way the former ones are written in."""
+    file = tmp_path / "params.yaml"
+    file.write_text(f"a:\n  steps: {old}\n  # of the next\n  b: 1\n# the end\nc: {{}}\n")
+    value = {2: 0.1, 7: ["auto", 1e-05, "set 0.0003"], 9: "stop"}
+    replace_value("a", "steps", value, file)
+    assert read_params(file) == {"a": {"steps": value, "b": 1}, "c": {}}
+    assert file.read_text().endswith("\n  # of the next\n  b: 1\n# the end\nc: {}\n")
+
+
 def test_replace_value_of_a_missing_key(tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text("a:\n  b: c\n")
