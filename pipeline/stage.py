@@ -85,7 +85,7 @@ def only_one(stage: str, lock_file: Path | None = None) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logging.warning("%s: another %s is at work on this; waiting for it to end", stage, stage)
+        logging.warning("%s: another %s is at work in this folder; waiting for it to end", stage, stage)
         lock.acquire()
     try:
         yield

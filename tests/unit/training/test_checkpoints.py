@@ -122,7 +122,7 @@ def test_a_request_is_made_once_even_if_killed_before_it_is_forgotten(new_traine
     note = json.loads((tmp_path / "moves.json").read_text())[0]
     (tmp_path / "requests" / note["request"]).write_text("0.1")
     trainer = train(new_trainer(), tmp_path)
-    assert trainer.by_hand == {2: (0.1,)}
+    assert trainer.by_hand == {3: (0.1,)}
 
 
 def test_a_request_during_what_is_trained_again_waits(new_trainer, tmp_path):
@@ -131,7 +131,7 @@ def test_a_request_during_what_is_trained_again_waits(new_trainer, tmp_path):
         train(new_trainer(), tmp_path, 4, often=False)
     (tmp_path / "state.pt").unlink()
     trainer = train(new_trainer(), tmp_path, moves=[(1, 0.1)])
-    assert trainer.by_hand == {5: (0.1,)}
+    assert trainer.by_hand == {6: (0.1,)}
 
 
 def test_state_that_cannot_be_read(new_trainer, tmp_path, caplog):
