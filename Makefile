@@ -19,8 +19,9 @@ repro: .venv/installed  ## run the pipeline and print its scores; what a killed 
 	dvc repro
 	@python -m pipeline summary
 
+# Two files at once: much of the time is waiting, for servers and for packages to load.
 test: .venv/installed-dev  ## run all tests
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/installed-dev  ## lint, format and types
 	ruff check .

@@ -115,7 +115,7 @@ def test_steered_from_another_terminal_and_kept(place):
         asked = lr("--times", "0.1", folder=place)
         assert asked.returncode == 0, asked.stderr
         assert "times 0.1, with the next epoch" in asked.stdout
-        wait_for("by hand", process)
+        wait_for("e-05 by hand", process)
         process.send_signal(signal.SIGKILL)
     with training(place) as process:
         wait_for("goes on", process)
