@@ -90,6 +90,18 @@ def send_what_waits(folder):
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, timeout=120)
 
 
+TRAIN = ("train", "packed", "split/assignment.csv", "models")
+EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
+"""What `run_stage` takes after `run_data_stages`."""
+
+
+def change_recipe(folder, **train):
+    """Write params.yaml anew, with the small recipe but for `train`."""
+    params = small_params()
+    params["train"] |= train
+    write_params(folder, params)
+
+
 def run_data_stages(folder, source="in", last="split"):
     """Run resize to `last` in `folder`, below which the outputs go; return what the last one said."""
     (folder / "groups.csv").write_text("path,group\n")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from closure import ROOT
 from conftest import (
+    EVALUATE,
+    TRAIN,
     environment,
     files_below,
     make_set,
@@ -25,9 +27,6 @@ from pipeline.data.packed import open_packed
 from pipeline.serving import _load_pyfunc
 from pipeline.training.predict import class_probabilities, predict_logits
 from pipeline.training.weights import load
-
-TRAIN = ("train", "packed", "split/assignment.csv", "models")
-EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
 
 
 def change(folder, final="ensemble", **train):
@@ -55,12 +54,6 @@ def ensemble(prepared, tmp_path_factory):
         done = run_stage(*stage, folder=folder)
         assert done.returncode == 0, done.stderr
     return folder
-
-
-@pytest.fixture
-def place(prepared, tmp_path):
-    shutil.copytree(prepared, tmp_path / "place")
-    return tmp_path / "place"
 
 
 def weights(folder):

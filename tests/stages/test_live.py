@@ -14,7 +14,9 @@ import psutil
 import pytest
 from closure import ROOT
 from conftest import (
+    TRAIN,
     assert_one_line_error,
+    change_recipe,
     environment,
     make_set,
     run_data_stages,
@@ -26,7 +28,6 @@ from conftest import (
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-TRAIN = ("train", "packed", "split/assignment.csv", "models")
 MODEL = "models/model.safetensors"
 
 
@@ -38,18 +39,6 @@ def prepared(tmp_path_factory):
     run_data_stages(folder)
     (folder / "dvc.yaml").write_text("stages: {}\n")  # by which `weldproof` knows a project
     return folder
-
-
-@pytest.fixture
-def place(prepared, tmp_path):
-    shutil.copytree(prepared, tmp_path / "place")
-    return tmp_path / "place"
-
-
-def change(folder, **train):
-    params = small_params()
-    params["train"] |= train
-    write_params(folder, params)
 
 
 @contextmanager
@@ -83,7 +72,7 @@ def only_run(folder):
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_weights(place):
-    change(place, epochs=30)
+    change_recipe(place, epochs=30)
     whole = place.with_name("whole")
     shutil.copytree(place, whole)
     done = run_stage(*TRAIN, folder=whole)
@@ -106,7 +95,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(place):
 
 
 def test_steered_from_another_terminal_and_kept(place):
-    change(place, epochs=500)
+    change_recipe(place, epochs=500)
     with training(place) as process:
         wait_for("epoch   1/500", process)
         shown = lr("--show", folder=place)
@@ -179,7 +168,7 @@ def test_folds_are_not_steered(place):
 
 def test_two_ranks_lose_one_and_go_on(place):
     """As on two GPUs: rank 0 alone writes and tracks; where one is lost all end, and the same command goes on."""
-    change(place, epochs=15, threads=1)
+    change_recipe(place, epochs=15, threads=1)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*launcher, ROOT / "src" / "train.py", *TRAIN[1:]]
     with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:

@@ -12,7 +12,10 @@ import pytest
 import torch
 from closure import ROOT
 from conftest import (
+    EVALUATE,
+    TRAIN,
     assert_one_line_error,
+    change_recipe,
     environment,
     files_below,
     make_set,
@@ -23,9 +26,6 @@ from conftest import (
     write_params,
 )
 from safetensors.torch import save_file
-
-TRAIN = ("train", "packed", "split/assignment.csv", "models")
-EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +46,6 @@ def evaluated(prepared, tmp_path_factory):
     outputs = [run_stage(*stage, folder=folder) for stage in (TRAIN, EVALUATE)]
     assert [done.returncode for done in outputs] == [0, 0], [done.stderr for done in outputs]
     return folder, outputs
-
-
-@pytest.fixture
-def place(prepared, tmp_path):
-    shutil.copytree(prepared, tmp_path / "place")
-    return tmp_path / "place"
-
-
-def change(folder, **train):
-    params = small_params()
-    params["train"] |= train
-    write_params(folder, params)
 
 
 def test_what_training_leaves(evaluated):
@@ -106,7 +94,7 @@ def test_evaluation_leaves_other_reports_alone(evaluated, tmp_path):
     ],
 )
 def test_mistakes_in_the_recipe(place, train, words):
-    change(place, **train)
+    change_recipe(place, **train)
     done = run_stage(*TRAIN, folder=place)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -118,19 +106,19 @@ def test_mistakes_in_the_recipe(place, train, words):
 
 def test_weights_file_of_another_shape(place):
     save_file({"conv1.0.weight": torch.zeros(5, 5)}, place / "other.safetensors")
-    change(place, weights="other.safetensors")
+    change_recipe(place, weights="other.safetensors")
     assert_one_line_error(run_stage(*TRAIN, folder=place), "other.safetensors", "wanted")
 
 
 def test_weights_file_that_is_none(place):
     (place / "text.safetensors").write_text("no weights")
-    change(place, weights="text.safetensors")
+    change_recipe(place, weights="text.safetensors")
     assert_one_line_error(run_stage(*TRAIN, folder=place), "text.safetensors")
 
 
 def test_training_from_ones_own_weights(evaluated, place):
     shutil.copy(evaluated[0] / "models" / "model.safetensors", place / "mine.safetensors")
-    change(place, weights="mine.safetensors")
+    change_recipe(place, weights="mine.safetensors")
     done = run_stage(*TRAIN, folder=place)
     assert done.returncode == 0, done.stderr
 
@@ -155,7 +143,7 @@ def test_missing_models(place):
 
 
 def test_interrupt_ends_the_run_as_killed_and_leaves_nothing(place):
-    change(place, epochs=500)
+    change_recipe(place, epochs=500)
     command = [sys.executable, ROOT / "src" / "train.py", *TRAIN[1:]]
     lines = []
     with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
@@ -189,7 +177,7 @@ def test_interrupt_while_slow_packages_load(place):
 
 def test_original_recipe_is_expressed_in_parameters(place):
     """Whole set as one batch, plain SGD at 0.001, raw grey levels, the rate moved by hand (on a smaller net)."""
-    change(
+    change_recipe(
         place,
         normalization="none",
         batch_size="all",
