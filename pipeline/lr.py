@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.files import write_bytes
 from pipeline.params import load_section, replace_value
-from pipeline.training.live import LiveTraining, ask, live_trainings, only_live_training
+from pipeline.training.live import FINAL, LiveTraining, ask, live_trainings, only_live_training
 from pipeline.training.moves import AUTO, STOP, Move, check_move, merged, plain, set_to
 
 MODELS = Path("models")
@@ -72,7 +72,10 @@ def _line(training: LiveTraining) -> str:
 
 def _ask(training: LiveTraining, move: Move) -> None:
     if not training.status["steered"]:
-        raise PipelineError("lr: wanted the training of one net, found folds: they must all be trained alike")
+        found = "the net on everything: it follows the net that is judged"
+        if training.folder.name != FINAL:
+            found = "folds: they must all be trained alike"
+        raise PipelineError(f"lr: wanted the training of one net, found {found}")
     ask(training.folder, move)
     print(_line(training))
     when = "after this epoch" if move == STOP else "with the next epoch"

@@ -34,22 +34,22 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
     reports     where metrics.json, the tables and the pictures go
     """
     params = load_section("evaluate", EvaluateParams)
-    table = read_assignment(assignment, packed_set := open_packed(packed))
-    predictions = predict_parts(models, packed_set, table, choose_compute(params.device, key="evaluate.device"))
+    table = read_assignment(assignment, data := open_packed(packed))
+    card = load_final(models)[0].card
+    predictions = predict_parts(models, data, table, choose_compute(params.device, key="evaluate.device"))
     results = {
         part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
         for part, p in predictions.items()
     }
-    test = results["test"]
     with run_of_training(models) as tracked:
         with new_files(reports) as folder:
-            write_text(folder / "data_card.md", data_card(packed_set, read_rows(assignment), read_manifest(resized)))
-            write_tables(folder, results, predictions["test"], table.num_folds)
-            write_pictures(folder, models, packed_set.images, predictions["test"], test, params.gallery_images)
-        tracked.log_params({"train": (card := load_final(models)[0].card).params})
+            write_text(folder / "data_card.md", data_card(data, read_rows(assignment), read_manifest(resized)))
+            write_tables(folder, results, predictions["test"], table.num_folds, not card.val_scores)
+            write_pictures(folder, models, data.images, predictions["test"], results["test"], params.gallery_images)
+        tracked.log_params({"train": card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
-        tracked.update_metrics(result_metrics("test", test))
+        tracked.update_metrics(result_metrics("test", test := results["test"]))
         tracked.log_result(score_table(test, markdown=True), models, reports, params.model_dump())
         if card.params["mode"] == "normal":
             tracked.register(models, params.registered_model)

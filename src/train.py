@@ -40,11 +40,11 @@ def lead(kept: UnfinishedTraining, models: Path) -> None:
         tracked.log_inputs(read_params(), *kept.inputs)
         tracked.set_tags(kept.tags)
         for fold, trainer, net in kept.missing():
-            with kept.place(fold) as place, training_run(f"fold {fold}", tracked.run_id, net.run_id) as child:
+            with kept.place(fold) as place, training_run(kept.title_of(fold), tracked.run_id, net.run_id) as child:
                 train(trainer, place, child, net)
         with new_folder(models) as folder:
             if final:
-                train(final, folder, tracked, kept.checkpoint("final"))
+                train(final, folder, tracked, kept.checkpoint_of_final(final))
             for epoch, metrics in kept.finish(folder, tracked.run_id):
                 tracked.log_metrics(metrics, step=epoch)
 

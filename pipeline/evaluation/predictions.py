@@ -13,7 +13,7 @@ from pipeline.errors import ModelError
 from pipeline.text import shown
 from pipeline.training.device import Compute
 from pipeline.training.predict import class_probabilities, predict_logits
-from pipeline.training.weights import FOLDS, TrainedModel, load
+from pipeline.training.weights import FOLDS, TrainedModel, judged_folder, load
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -70,7 +70,7 @@ def predict_parts(models: Path, packed: PackedSet, assignment: Assignment, compu
     """
     learnt = assignment.apply(packed)
     if not assignment.num_folds:
-        trained, parts = load(models, compute.device), assignment.parts()
+        trained, parts = load(judged_folder(models), compute.device), assignment.parts()
         return {name: predict_part(trained, learnt, getattr(parts, name)) for name in ("test", "val")}
     pieces: dict[str, list[Predictions]] = {"test": [], "val": []}
     for fold in range(assignment.num_folds):

@@ -191,6 +191,7 @@ def run_tags(trainer: Trainer, epoch: int) -> dict[str, str]:
         moves = (
             f"epoch {first}: {', '.join(map(str, moves))} (loss {losses[first]:.4g})"
             for first, moves in sorted(trainer.by_hand.items())
+            if first in losses
         )
         tags = {"hand_tuned": "true", "lr.by_hand": "; ".join(moves)}
     if trainer.params.mode == "overfit" and trainer.is_done and epoch == trainer.records[-1].epoch:

@@ -19,6 +19,9 @@ from pipeline.training.moves import Move, check_move
 
 MOVES_FILE = "moves.json"
 STATUS_FILE = "status.json"
+FINAL = "final"
+"""Folder, in that of a training, of the net that is left beside those that are judged, or of the only one."""
+
 _REQUESTS = "requests"
 
 

@@ -1,4 +1,4 @@
-"""What is done of a training whose outputs are not there yet: folds that are trained, and nets in training.
+"""What is done of a training whose outputs are not there yet: nets that are trained, and nets in training.
 
 It is kept until all is done, so that a failure or an interruption loses seconds.
 """
@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipeline.data.assignment import NO_ROWS, Assignment, Rows
+from pipeline.data.assignment import NO_ROWS, Assignment, Parts, Rows
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError, PipelineError
 from pipeline.files import new_folder, write_text
 from pipeline.stage import only_one
 from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.device import Compute
-from pipeline.training.history import epoch_metrics, mean_history, read_history, write_history
-from pipeline.training.live import home, is_at_work, lock_of, read_json
+from pipeline.training.history import epoch_metrics, mean_history, read_history, read_moves, write_history
+from pipeline.training.live import FINAL, home, is_at_work, lock_of, read_json
 from pipeline.training.loop import Trainer, follow
 from pipeline.training.overfit import handful
 from pipeline.training.ranks import ALONE, Ranks
@@ -38,10 +38,13 @@ class UnfinishedTraining:
     """What is done of one training, outside its outputs: in ``.weldproof/training/<key>/``.
 
     ============  =====================================================
-    ``<fold>/``   a fold that is trained
+    ``<fold>/``   a net that is trained, and will be judged on this fold; 0 without folds
     ``nets/``     nets in training, by the number of their fold, or `final`; see `checkpoints`
     ``run.json``  the tracker's id of the run that all belong to
     ============  =====================================================
+
+    `final` is the net that is left beside those of the folds. Without folds and without ``final: retrain`` there is no
+    other.
 
     The key is a hash of the recipe, of the inputs' bytes, and of the code: every module of this project that is loaded.
 
@@ -63,7 +66,7 @@ class UnfinishedTraining:
         self._params, self._table, self._packed = params, table, table.apply(packed)
         self._new_trainer = partial(Trainer, self._packed, params=params, compute=compute, ranks=ranks)
         self.inputs, self._compute, self._ranks = inputs, compute, ranks
-        self._count = table.num_folds if params.mode == "normal" else 0
+        self._judged = _judged_parts(params, table)
         self._failed: dict[int, str] = {}
         self._key = _key(params, inputs)
         self._folder = home() / self._key
@@ -75,19 +78,32 @@ class UnfinishedTraining:
         with only_one("train"), only_one("train", lock_of(self._folder)):
             for other in home().glob("*/"):
                 if other != self._folder and not is_at_work(other):
+                    # Its lock stays: another process may be about to take it.
                     shutil.rmtree(other, ignore_errors=True)
-                    lock_of(other).unlink(missing_ok=True)
             yield
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def checkpoint(self, net: int | str) -> Checkpoint:
-        """Return where the net of a fold, or the `final` one, keeps itself. One net alone can be steered by hand."""
-        return Checkpoint(self._folder / _NETS / str(net), steered=not self._count)
+    def checkpoint_of_final(self, final: Trainer) -> Checkpoint:
+        """Return where the final net keeps itself; it follows the moves by hand of the one that is judged."""
+        if self._judged:
+            logger.info("train: one more net, on all %d photographs", len(final.train_rows))
+        if len(self._judged) == 1:
+            for epoch, moves in read_moves(self._folder / "0").items():
+                for move in moves:
+                    final.move(move, epoch)
+        return self._checkpoint(FINAL, steered=not self._judged)
+
+    def _checkpoint(self, net: int | str, steered: bool) -> Checkpoint:
+        return Checkpoint(self._folder / _NETS / str(net), steered)
 
     @property
     def title(self) -> str:
         """What tells the training from others at a glance."""
-        return self._params.title + (f", {self._count} folds" if self._count else "")
+        return self._params.title + (f", {len(self._judged)} folds" if len(self._judged) > 1 else "")
+
+    def title_of(self, fold: int) -> str:
+        """What tells the net of a fold from the others."""
+        return f"fold {fold}" if len(self._judged) > 1 else "judged on test"
 
     @property
     def tags(self) -> dict[str, object]:
@@ -110,12 +126,11 @@ class UnfinishedTraining:
             parts = self._table.fold_parts(0) if self._table.num_folds else self._table.parts()
             few = handful(self._packed.labels, parts.train)
             return few, few
-        if not self._count:
-            parts = self._table.parts()
-            if not len(parts.val):
-                raise DataError("train: wanted validation images, found none")
-            return parts.train, parts.val
-        return (self._table.everything(), NO_ROWS) if self._params.final == "retrain" else None
+        if not self._table.num_folds and not len(self._table.parts().val):
+            raise DataError("train: wanted validation images, found none")
+        if self._params.final == "retrain":
+            return self._table.everything(), NO_ROWS
+        return None if self._judged else (self._table.parts().train, self._table.parts().val)
 
     def follow(self) -> None:
         """Train what rank 0 trains, as another rank."""
@@ -124,21 +139,24 @@ class UnfinishedTraining:
     def missing(self) -> Iterator[tuple[int, Trainer, Checkpoint]]:
         """Yield the folds that are still to be trained, their trainers, and where their nets keep themselves.
 
+        Folds are trained alike; one net alone can be steered by hand.
+
         Raises
         ------
         PipelineError
             At the end, if a fold failed.
         """
-        done = [fold for fold in range(self._count) if (self._folder / str(fold)).is_dir()]
-        if done:
+        done = [fold for fold in range(len(self._judged)) if (self._folder / str(fold)).is_dir()]
+        if done and self._table.num_folds:
             logger.info("train: folds %s are trained already", ", ".join(map(str, done)))
-        for fold in sorted({*range(self._count)} - {*done}):
-            parts = self._table.fold_parts(fold)
-            yield fold, self._new_trainer(parts.train, parts.val), self.checkpoint(fold)
+        for fold in sorted({*range(len(self._judged))} - {*done}):
+            parts = self._judged[fold]
+            trainer = self._new_trainer(parts.train, parts.val)
+            yield fold, trainer, self._checkpoint(fold, steered=len(self._judged) == 1)
         if self._failed:
             fold, reason = next(iter(self._failed.items()))
             raise PipelineError(
-                f"train: wanted {self._count} folds, found {len(self._failed)} that failed "
+                f"train: wanted {len(self._judged)} folds, found {len(self._failed)} that failed "
                 f"({', '.join(map(str, self._failed))}); the others are kept, and the same command goes on with "
                 f"these; fold {fold}: {reason}"
             )
@@ -154,7 +172,7 @@ class UnfinishedTraining:
                 yield folder
             shutil.rmtree(self._folder / _NETS / str(fold))
         except PipelineError as error:
-            if type(error) is not PipelineError:
+            if type(error) is not PipelineError or len(self._judged) == 1:
                 raise  # A mistake in the recipe or the data is the same in every fold.
             logger.error("train: fold %d: %s", fold, error)
             self._failed[fold] = str(error)
@@ -164,12 +182,13 @@ class UnfinishedTraining:
 
         What a training on everything said of itself under the same names is left out.
         """
-        if not self._count:
+        if not self._judged:
             return []
-        for fold in range(self._count):
-            shutil.copytree(self._folder / str(fold), models / FOLDS / str(fold))
-        mean = mean_history([read_history(models / FOLDS / str(fold)) for fold in range(self._count)])
-        write_history(models, mean, {})
+        folds = [models / FOLDS / str(fold) for fold in range(len(self._judged))]
+        for fold in folds:
+            shutil.copytree(self._folder / fold.name, fold)
+        mean = mean_history([read_history(fold) for fold in folds])
+        write_history(models, mean, read_moves(folds[0]))
         write_text(models / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
         chosen = "val/" if self._params.final == "retrain" else ""
         return [
@@ -186,6 +205,13 @@ class UnfinishedTraining:
     def note_run(self, run_id: str) -> None:
         """Note the run that all belongs to."""
         write_text(self._folder / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
+
+
+def _judged_parts(params: TrainParams, table: Assignment) -> list[Parts]:
+    """Return the parts of the nets that are trained to be judged, where that is not the final net itself."""
+    if params.mode == "normal" and table.num_folds:
+        return [table.fold_parts(fold) for fold in range(table.num_folds)]
+    return [table.parts()] if params.mode == "normal" and params.final == "retrain" else []
 
 
 def _key(params: TrainParams, inputs: Sequence[Path]) -> str:

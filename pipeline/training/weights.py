@@ -18,7 +18,7 @@ from pipeline.training.models import build, fill, read_state
 from pipeline.training.randomness import seeded
 
 FOLDS = "folds"
-"""Where the folds' nets stand, below the folder of the models: ``folds/0`` and so on."""
+"""Where the nets that are judged stand, below the folder of the models: ``folds/0`` and so on."""
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
@@ -107,6 +107,15 @@ def load_final(folder: Path, device: torch.device | str = "cpu") -> tuple[Traine
     if folds and not (folder / CARD_FILE).exists():
         return tuple(load(fold, device) for fold in folds)
     return (load(folder, device),)
+
+
+def judged_folder(folder: Path) -> Path:
+    """Return where the net of a split without folds stands, below what `train` left in `folder`.
+
+    It is the final net itself, unless that was trained on everything.
+    """
+    beside = folder / FOLDS / "0"
+    return beside if beside.is_dir() else folder
 
 
 def _read_card(path: Path) -> ModelCard:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from closure import ROOT
 from conftest import (
+    EVALUATE,
     TRAIN,
     assert_one_line_error,
     change_recipe,
@@ -27,6 +28,10 @@ from conftest import (
 )
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
+
+from pipeline.data.packed import open_packed
+from pipeline.training.predict import class_probabilities, predict_logits
+from pipeline.training.weights import load
 
 MODEL = "models/model.safetensors"
 
@@ -132,6 +137,44 @@ def test_steered_from_another_terminal_and_kept(place):
     assert done.returncode == 0, done.stderr
     assert (place / MODEL).read_bytes() == tuned
     assert_one_line_error(lr("keep", folder=place), "lr_history.csv", "found none")
+
+
+def test_net_on_everything_follows_the_hand(place):
+    """Without folds, one net is judged and may be steered; the one that is trained on everything does the same."""
+    change_recipe(place, epochs=500, final="retrain")
+    with training(place) as process:
+        wait_for("epoch   1/500", process)
+        assert lr("--set", "3e-4", "--stop", folder=place).returncode == 2  # one thing at a time
+        assert lr("--set", "3e-4", folder=place).returncode == 0
+        wait_for("lr 3.00e-04 by hand", process)
+        assert lr("--stop", folder=place).returncode == 0
+        wait_for("one more net, on all 19 photographs", process)
+        assert_one_line_error(lr("--times", "0.1", folder=place), "it follows the net that is judged")
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    models = place / "models"
+    histories = [(folder / "lr_history.csv").read_text() for folder in (models, models / "folds" / "0")]
+    assert histories[0] == histories[1]
+    assert histories[0].count("by hand") == 2
+    final, judged = (json.loads((folder / "model.json").read_text()) for folder in (models, models / "folds" / "0"))
+    assert final["val_scores"] == {}
+    assert judged["val_scores"]["loss"] > 0
+    assert final["epoch"] == len((models / "history.csv").read_text().splitlines()) - 1 >= judged["epoch"]
+    tuned = (place / MODEL).read_bytes()
+    assert lr("keep", folder=place).returncode == 0
+    done = run_stage(*TRAIN, folder=place)
+    assert done.returncode == 0, done.stderr
+    assert (place / MODEL).read_bytes() == tuned
+    done = run_stage(*EVALUATE, folder=place)
+    assert done.returncode == 0, done.stderr
+    assert "one more net" in (place / "reports" / "scores.txt").read_text()
+    wanted = predict_logits(load(models / "folds" / "0"), (packed := open_packed(place / "packed")).images)
+    said = (place / "reports" / "predictions.csv").read_text().splitlines()[1:]
+    rows = {entry.path: row for row, entry in enumerate(packed.index)}
+    for line in said:
+        path, _, _, confidence = line.split(",")[:4]
+        highest = class_probabilities(wanted)[rows[path]].max()
+        assert float(confidence) == pytest.approx(highest, abs=1e-5)
 
 
 def test_nothing_to_steer(place):
