@@ -35,11 +35,13 @@ class AugmentParams(BaseModel):
 
 
 def augment(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:
-    """Return changed copies of `images`: float32 (B, 1, R, R) in grey levels 0..255, in and out.
+    """Return changed copies of `images`: uint8 or float32 (B, 1, R, R), grey levels 0..255, as float32.
 
     The generator must be on the images' device. With everything off, the images are returned as they are.
     """
-    images = _move(images, params, generator)
+    if not any(params.model_dump().values()):
+        return images
+    images = _move(images.float(), params, generator)
     images = _change_grey_levels(images, params, generator)
     if params.erase:
         images = _erase(images, params.erase, generator)
@@ -50,8 +52,7 @@ def _move(images: Tensor, params: AugmentParams, generator: torch.Generator) -> 
     flips = params.flip_horizontal or params.flip_vertical
     if not (flips or params.rotation or params.translation or params.scale):
         return images
-    matrices = _affine_matrices(images, params, generator)
-    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    grid = _grid(_affine_matrices(images, params, generator), *images.shape[2:])
     # Reflection continues a texture where a constant border would draw an edge that the net could learn.
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
@@ -75,14 +76,24 @@ def _affine_matrices(images: Tensor, params: AugmentParams, generator: torch.Gen
     return torch.cat([rotation * flip[:, None, :] / size[:, None, None], shift], dim=2)
 
 
+def _grid(matrices: Tensor, height: int, width: int) -> Tensor:
+    """Return what `F.affine_grid` does, float32 (B, H, W, 2): as a sum, which is far faster than matrix products."""
+    across, down = (
+        (2 * torch.arange(side, device=matrices.device, dtype=matrices.dtype) + 1) / side - 1
+        for side in (width, height)
+    )
+    by_column = matrices[:, :, 0:1] * across
+    by_row = matrices[:, :, 1:2] * down + matrices[:, :, 2:3]
+    return (by_row[:, :, :, None] + by_column[:, :, None]).permute(0, 2, 3, 1)
+
+
 def _change_grey_levels(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:
     per_image = (len(images), 1, 1, 1)
     before = images
-    if params.contrast:
-        mean = images.mean(dim=(2, 3), keepdim=True)
-        images = mean + (images - mean) * (1 + _uniform(images, per_image, params.contrast, generator))
-    if params.brightness:
-        images = images + _uniform(images, per_image, params.brightness * WHITE, generator)
+    if params.contrast or params.brightness:
+        gain = 1 + _uniform(images, per_image, params.contrast, generator)
+        offset = _uniform(images, per_image, params.brightness * WHITE, generator)
+        images = torch.addcmul(images.mean(dim=(2, 3), keepdim=True) * (1 - gain) + offset, images, gain)
     if params.blur:
         share = _random(images, per_image, generator) * params.blur
         images = images + share * (_blurred(images) - images)
@@ -92,7 +103,7 @@ def _change_grey_levels(images: Tensor, params: AugmentParams, generator: torch.
             images.shape, generator=generator, device=images.device, dtype=images.dtype
         )
     # A camera saturates too.
-    return images if images is before else images.clamp(0, WHITE)
+    return images if images is before else images.clamp_(0, WHITE)
 
 
 def _blurred(images: Tensor) -> Tensor:
@@ -103,18 +114,15 @@ def _blurred(images: Tensor) -> Tensor:
 
 def _erase(images: Tensor, largest: float, generator: torch.Generator) -> Tensor:
     count, _, height, width = images.shape
-    inside = [
-        _random_interval(images, (count, 1, height, 1), 2, largest, generator),
-        _random_interval(images, (count, 1, 1, width), 3, largest, generator),
-    ]
-    mean = images.mean(dim=(2, 3), keepdim=True)
-    return torch.where(inside[0] & inside[1], mean, images)
+    rows = _random_interval(images, (count, 1, height, 1), 2, largest, generator)
+    columns = _random_interval(images, (count, 1, 1, width), 3, largest, generator)
+    return images.lerp(images.mean(dim=(2, 3), keepdim=True), rows * columns)
 
 
 def _random_interval(
     images: Tensor, shape: tuple[int, ...], axis: int, largest: float, generator: torch.Generator
 ) -> Tensor:
-    """Return bool of `shape`: which positions along `axis` lie in one interval an image, at most `largest` long."""
+    """Return 1 along `axis` of `shape` in one interval an image, at most `largest` long, and 0 elsewhere."""
     side = shape[axis]
     per_image = (shape[0], 1, 1, 1)
     length = _random(images, per_image, generator) * largest * side
@@ -122,7 +130,7 @@ def _random_interval(
     position = torch.arange(side, device=images.device, dtype=images.dtype).view(
         [-1 if i == axis else 1 for i in range(4)]
     )
-    return (position + 0.5 >= start) & (position + 0.5 < start + length)
+    return ((position + 0.5 >= start) & (position + 0.5 < start + length)).to(images.dtype)
 
 
 def _random(images: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

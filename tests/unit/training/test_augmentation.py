@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.training.augmentation import augment
+from pipeline.training.augmentation import _grid, augment
 
 EVERYTHING = {
     "flip_horizontal": True,
@@ -47,6 +47,19 @@ def test_everything_on_keeps_shape_dtype_and_range(augment_params, count, side, 
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert torch.equal(batch, before), "the images given must stay as they are"
+
+
+@given(st.integers(1, 4), st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**31))
+def test_grid_is_that_of_an_affine_map(count, height, width, seed):
+    matrices = torch.randn(count, 2, 3, generator=rng(seed))
+    wanted = torch.nn.functional.affine_grid(matrices, [count, 1, height, width], align_corners=False)
+    torch.testing.assert_close(_grid(matrices, height, width), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_stored_images_are_changed_as_their_grey_levels_are(augment_params):
+    batch = images().round().to(torch.uint8)
+    params = augment_params(**EVERYTHING)
+    assert torch.equal(augment(batch, params, rng()), augment(batch.float(), params, rng()))
 
 
 @pytest.mark.parametrize("switch", EVERYTHING)
