@@ -42,7 +42,7 @@ from pipeline.training.recipe import TrainParams
 ROOT = Path(__file__).resolve().parent.parent
 NO_CHANGE = "augment.flip_horizontal=false,augment.flip_vertical=false," + ",".join(
     f"augment.{name}=0.0"
-    for name in ("rotation", "translation", "scale", "brightness", "contrast", "blur", "noise", "erase")
+    for name in ("rotation", "translation", "scale", "brightness", "contrast", "blur", "noise", "erase", "mixup")
 )
 KNOWN = {
     "default": "",

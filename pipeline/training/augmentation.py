@@ -4,7 +4,7 @@ Each switch says how far a property of the photograph may differ without its cla
 every image, uniformly between none and the amount given.
 """
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,12 +32,14 @@ class AugmentParams(BaseModel):
     blur: Share  # 1: up to a full 3 x 3 binomial blur, at the training resolution
     noise: Share  # largest standard deviation, of the range from black to white
     erase: SmallShare  # largest side of a rectangle set to the image's mean, of the image's side
+    mixup: float = Field(ge=0, le=0.5)  # largest share of another image, and of its class, in a mixture of both
 
 
 def augment(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:
     """Return changed copies of `images`: uint8 or float32 (B, 1, R, R), grey levels 0..255, as float32.
 
-    The generator must be on the images' device. With everything off, the images are returned as they are.
+    All but `mix`, that is. The generator must be on the images' device. With everything off, the images are returned
+    as they are.
     """
     if not any(params.model_dump().values()):
         return images
@@ -46,6 +48,32 @@ def augment(images: Tensor, params: AugmentParams, generator: torch.Generator) -
     if params.erase:
         images = _erase(images, params.erase, generator)
     return images
+
+
+class Mixture(NamedTuple):
+    """Images of which each is mixed with another one of the batch.
+
+    Attributes
+    ----------
+    images : float32 (B, 1, R, R)
+    partner : int64 (B,), the place in the batch of what was mixed in
+    share : float32 (B,), how much of it
+    """
+
+    images: Tensor
+    partner: Tensor
+    share: Tensor
+
+
+def mix(images: Tensor, most: float, generator: torch.Generator) -> Mixture:
+    """Mix each of `images`, float32 (B, 1, R, R), with up to `most` of another one.
+
+    The net then learns to be as unsure as the mixture is: H. Zhang, M. Cisse, Y. Dauphin and D. Lopez-Paz, "mixup:
+    Beyond Empirical Risk Minimization" (ICLR 2018). Shares are uniform here, as all amounts are, not from a beta law.
+    """
+    partner = torch.randperm(len(images), generator=generator, device=images.device)
+    share = _random(images, (len(images),), generator) * most
+    return Mixture(images.lerp(images[partner], share[:, None, None, None]), partner, share)
 
 
 def _move(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:

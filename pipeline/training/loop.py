@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError, ParameterError, PipelineError
-from pipeline.training.augmentation import augment
+from pipeline.training.augmentation import augment, mix
 from pipeline.training.batches import (
     Preprocessing,
     Rows,
@@ -31,7 +32,7 @@ from pipeline.training.batches import (
     to_resolution,
 )
 from pipeline.training.device import Compute, cpu_threads
-from pipeline.training.losses import class_weights, summed_loss
+from pipeline.training.losses import class_weights, weighted_losses
 from pipeline.training.models import build
 from pipeline.training.moves import Move
 from pipeline.training.optimizers import build_average, build_optimizer
@@ -292,10 +293,17 @@ class Trainer:
         device, params = self._compute.device, self.params
         grey = to_resolution(gather(self.packed.images, rows, device), self._preprocessing.resolution)
         grey = augment(grey, params.augment, changes)
+        mixed = mix(grey, params.augment.mixup, changes) if params.augment.mixup else None
         y_true = gather_labels(self.packed.labels, rows, device)
+        shown = mixed.images if mixed else grey
         with self._compute.autocast():
-            logits = self._net(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
-        return summed_loss(logits, y_true, self._class_weights_on_device, params.label_smoothing)
+            logits = self._net(normalise(shown, self._preprocessing.mean, self._preprocessing.std))
+        loss_of = partial(
+            weighted_losses, logits, weights=self._class_weights_on_device, label_smoothing=params.label_smoothing
+        )
+        if mixed is None:
+            return loss_of(y_true).sum()
+        return loss_of(y_true).lerp(loss_of(y_true[mixed.partner]), mixed.share).sum()
 
     def _validate(self) -> tuple[float, dict[str, float]]:
         if not len(self._val_rows):

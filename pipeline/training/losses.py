@@ -1,4 +1,4 @@
-"""Cross entropy, summed, so that a batch run in pieces has the gradient of the batch run whole."""
+"""Cross entropy, an image at a time, so that a batch run in pieces has the gradient of the batch run whole."""
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ def class_weights(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.flo
     return np.divide(1.0, share, out=np.zeros(num_classes), where=counts > 0).astype(np.float32)
 
 
-def summed_loss(logits: Tensor, y_true: Tensor, weights: Tensor, label_smoothing: float) -> Tensor:
-    """Return the sum of the images' losses, each times its class's weight.
+def weighted_losses(logits: Tensor, y_true: Tensor, weights: Tensor, label_smoothing: float) -> Tensor:
+    """Return float32 (B,): each image's loss times its class's weight.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def summed_loss(logits: Tensor, y_true: Tensor, weights: Tensor, label_smoothing
     y_true : int64 (B,)
     weights : float32 (K,)
 
-    Divided by the sum of the images' weights it is PyTorch's weighted mean.
+    Their sum, divided by that of the images' weights, is PyTorch's weighted mean.
     """
     # Exponentials of bf16 logits would lose most of their digits.
-    return F.cross_entropy(logits.to(torch.float32), y_true, weights, label_smoothing=label_smoothing, reduction="sum")
+    return F.cross_entropy(logits.to(torch.float32), y_true, weights, label_smoothing=label_smoothing, reduction="none")

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.training.augmentation import _grid, augment
+from pipeline.training.augmentation import _grid, augment, mix
 
 EVERYTHING = {
     "flip_horizontal": True,
@@ -160,6 +160,18 @@ def test_blur_smooths_and_keeps_the_mean(augment_params):
     changed = augment(batch, augment_params(blur=1.0), rng())
     assert torch.all(changed.std(dim=(2, 3)) <= batch.std(dim=(2, 3)))
     assert torch.allclose(changed.mean(dim=(2, 3)), batch.mean(dim=(2, 3)), atol=3)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9), st.floats(0, 0.5), st.integers(0, 2**31))
+def test_a_mixture_is_of_two_images_of_the_batch(count, most, seed):
+    batch = torch.rand(count, 1, 5, 5) * 255
+    mixed = mix(batch, most, rng(seed))
+    assert sorted(mixed.partner.tolist()) == list(range(count))
+    assert torch.all((mixed.share >= 0) & (mixed.share <= most))
+    for place in range(count):
+        other, share = batch[mixed.partner[place]], mixed.share[place]
+        torch.testing.assert_close(mixed.images[place], (1 - share) * batch[place] + share * other)
 
 
 def test_erase_sets_one_rectangle_to_the_mean(augment_params):

@@ -14,6 +14,7 @@ from pipeline.training.ranks import ALONE, Ranks
 
 SCRIPT = """
 import json, sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -47,7 +48,8 @@ with cpu_threads(1), joined(compute) as ranks:
         again = new(train, val)
         again.go_on_from(trainer.state())
         assert list(again.epochs()) == []
-        save(Path(sys.argv[2]), trainer.best)
+        # The last, not the best: which one that is may hang on the last digit.
+        save(Path(sys.argv[2]), replace(trainer.best, net=trainer._trained_net))
         losses = [[record.train_loss, record.val_loss, record.lr] for record in trainer.records]
         Path(sys.argv[2], "losses.json").write_text(json.dumps(losses))
 """
