@@ -6,9 +6,11 @@ for each recipe macro F1 (mean over the seeds, and their range), F1 a class, the
 tells more than F1 where a class has a handful of photographs), and seconds.
 
 A recipe is a name and what it changes in the `train` section of params.yaml: `default`, `wide:model=resnet34,lr=1e-3`.
-`hog` is a peer without a net: histograms of oriented gradients and a logistic regression.
+`hog` is a peer without a net: histograms of oriented gradients and a logistic regression. `timm`, `fastai` and
+`ultralytics` are well-known trainers (see `peers.py`), which get `--seconds` a net.
 
-    python benchmarks/quality.py ../shared/data/xsdd_weld7 default plain hog --folds 4 --seeds 3
+    python benchmarks/quality.py FOLDER default plain hog --folds 4 --seeds 3
+    python benchmarks/quality.py FOLDER default timm fastai ultralytics --seconds 300
 """
 
 import argparse
@@ -26,6 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from peers import PEERS
 from ruamel.yaml import YAML
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
@@ -167,6 +170,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--judged", type=int, help="only the first so many folds, which is quicker")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long a peer may train a net")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         packed, table = prepare(arguments.photographs, Path(place), arguments.folds)
@@ -174,6 +178,8 @@ def main() -> None:
         for text in arguments.recipes:
             name, _, changes = text.partition(":")
             answer = hog if name == "hog" else net(KNOWN.get(name, changes))
+            if name in PEERS:
+                answer = PEERS[name](arguments.seconds)
             start = time.monotonic()
             results = []
             for seed in range(arguments.seeds):

@@ -356,7 +356,9 @@ def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: Trai
     if len(train_rows) == 0:
         raise DataError("train: wanted training images, found none")
     if len(val_rows) == 0 and params.schedule == "plateau":
-        raise ParameterError("train.schedule: wanted one that needs no validation images, found plateau")
+        raise ParameterError(
+            "train.schedule: wanted one that needs no validation images, found plateau; or train.final: ensemble"
+        )
     stored = min(_stored_size(packed))
     if params.resolution > stored:
         raise ParameterError(
