@@ -48,7 +48,7 @@ def small_params():
     params = YAML(typ="safe").load((ROOT / "params.yaml").read_text())
     params["resize"]["size"] = 32
     params["train"] |= {"model": "shufflenet_v2_x0_5", "resolution": 32, "epochs": 2, "batch_size": 8, "threads": 2}
-    params["train"] |= {"warmup_epochs": 0, "device": "cpu"}
+    params["train"] |= {"warmup_epochs": 0, "device": "cpu", "final": "ensemble"}
     return params
 
 
