@@ -32,7 +32,7 @@ class AugmentParams(BaseModel):
     blur: Share  # 1: up to a full 3 x 3 binomial blur, at the training resolution
     noise: Share  # largest standard deviation, of the range from black to white
     erase: SmallShare  # largest side of a rectangle set to the image's mean, of the image's side
-    mixup: float = Field(ge=0, le=0.5)  # largest share of another image, and of its class, in a mixture of both
+    mixup: Share  # of the images: another one, and its class, is mixed into them, to up to a half
 
 
 def augment(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:
@@ -65,14 +65,17 @@ class Mixture(NamedTuple):
     share: Tensor
 
 
-def mix(images: Tensor, most: float, generator: torch.Generator) -> Mixture:
-    """Mix each of `images`, float32 (B, 1, R, R), with up to `most` of another one.
+def mix(images: Tensor, chance: float, generator: torch.Generator) -> Mixture:
+    """Mix another one of `images`, float32 (B, 1, R, R), into each, with a `chance` of 0..1, to up to a half.
 
     The net then learns to be as unsure as the mixture is: H. Zhang, M. Cisse, Y. Dauphin and D. Lopez-Paz, "mixup:
-    Beyond Empirical Risk Minimization" (ICLR 2018). Shares are uniform here, as all amounts are, not from a beta law.
+    Beyond Empirical Risk Minimization" (ICLR 2018). Their beta law with its parameter of 0.2 leaves half of the images
+    nearly as they are, as a chance of 0.5 does.
     """
+    count = (len(images),)
     partner = torch.randperm(len(images), generator=generator, device=images.device)
-    share = _random(images, (len(images),), generator) * most
+    chosen = _random(images, count, generator) < chance
+    share = _random(images, count, generator) / 2 * chosen
     return Mixture(images.lerp(images[partner], share[:, None, None, None]), partner, share)
 
 
