@@ -2,6 +2,7 @@
 
 from pipeline.stage import run  # isort: split
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.data.assignment import read_assignment
@@ -27,8 +28,7 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
     """
     params = load_section("train", TrainParams)
     table = read_assignment(assignment, packed_set := open_packed(packed))
-    compute = choose_compute(params.device, params.precision)
-    with joined(compute) as ranks:
+    with joined(compute := choose_compute(params.device, params.precision)) as ranks:
         kept = UnfinishedTraining(params, packed_set, table, (packed / "images.npy", assignment), compute, ranks)
         kept.follow() if ranks.rank else lead(kept, models)
 
@@ -40,20 +40,20 @@ def lead(kept: UnfinishedTraining, models: Path) -> None:
         tracked.log_inputs(read_params(), *kept.inputs)
         tracked.set_tags(kept.tags)
         for fold, trainer, net in kept.missing():
-            with kept.place(fold) as place, training_run(kept.title_of(fold), tracked.run_id, net.run_id) as child:
-                train(trainer, place, child, net)
+            with kept.place(fold) as place:
+                train(trainer, place, tracked, net)
         with new_folder(models) as folder:
             if final:
                 train(final, folder, tracked, kept.checkpoint_of_final(final))
-            for epoch, metrics in kept.finish(folder, tracked.run_id):
-                tracked.log_metrics(metrics, step=epoch)
+            tracked.mirror(kept.finish(folder, tracked.run_id))
 
 
 def train(trainer: Trainer, folder: Path, tracked: TrackedRun, net: Checkpoint) -> None:
-    for record in net.epochs(trainer, tracked.run_id):
-        tracked.log_metrics(epoch_metrics(record), step=record.epoch)
-        tracked.set_tags(run_tags(trainer, record.epoch))
-    finish(folder, trainer, tracked.run_id)
+    with training_run(net.title, tracked.run_id, net.run_id) if net.title else nullcontext(tracked) as its_run:
+        for record in net.epochs(trainer, its_run.run_id):
+            its_run.log_metrics(epoch_metrics(record), step=record.epoch)
+            its_run.set_tags(run_tags(trainer, record.epoch))
+        finish(folder, trainer, its_run.run_id)
 
 
 if __name__ == "__main__":

@@ -51,11 +51,13 @@ class Checkpoint:
     Parameters
     ----------
     folder : where it keeps itself
+    title : what tells it from the others of one training, each of which is tracked as a run of its own; empty where
+        its run is that of the training
     steered : whether it takes moves by hand
     """
 
-    def __init__(self, folder: Path, steered: bool) -> None:
-        self._folder, self._steered = folder, steered
+    def __init__(self, folder: Path, title: str = "", steered: bool = True) -> None:
+        self._folder, self.title, self._steered = folder, title, steered
         self._written = time.monotonic()
         self._write_seconds = 0.0
 

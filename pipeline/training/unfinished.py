@@ -91,19 +91,13 @@ class UnfinishedTraining:
             for epoch, moves in read_moves(self._folder / "0").items():
                 for move in moves:
                     final.move(move, epoch)
-        return self._checkpoint(FINAL, steered=not self._judged)
-
-    def _checkpoint(self, net: int | str, steered: bool) -> Checkpoint:
-        return Checkpoint(self._folder / _NETS / str(net), steered)
+        title = "on everything" if self._judged else ""
+        return Checkpoint(self._folder / _NETS / FINAL, title, steered=not self._judged)
 
     @property
     def title(self) -> str:
         """What tells the training from others at a glance."""
         return self._params.title + (f", {len(self._judged)} folds" if len(self._judged) > 1 else "")
-
-    def title_of(self, fold: int) -> str:
-        """What tells the net of a fold from the others."""
-        return f"fold {fold}" if len(self._judged) > 1 else "judged on test"
 
     @property
     def tags(self) -> dict[str, object]:
@@ -152,7 +146,8 @@ class UnfinishedTraining:
         for fold in sorted({*range(len(self._judged))} - {*done}):
             parts = self._judged[fold]
             trainer = self._new_trainer(parts.train, parts.val)
-            yield fold, trainer, self._checkpoint(fold, steered=len(self._judged) == 1)
+            title = f"fold {fold}" if self._table.num_folds else ""
+            yield fold, trainer, Checkpoint(self._folder / _NETS / str(fold), title, steered=not title)
         if self._failed:
             fold, reason = next(iter(self._failed.items()))
             raise PipelineError(
@@ -177,24 +172,20 @@ class UnfinishedTraining:
             logger.error("train: fold %d: %s", fold, error)
             self._failed[fold] = str(error)
 
-    def finish(self, models: Path, run_id: str) -> list[tuple[int, dict[str, float]]]:
-        """Copy all folds below `models`, write the tables of their mean beside them, and return that, epoch by epoch.
+    def finish(self, models: Path, run_id: str) -> dict[int, dict[str, float]]:
+        """Copy all that will be judged below `models`, and write the tables of their mean beside them.
 
-        What a training on everything said of itself under the same names is left out.
+        Returns the mean over the folds, epoch by epoch: what their common run is still to be told.
         """
         if not self._judged:
-            return []
+            return {}
         folds = [models / FOLDS / str(fold) for fold in range(len(self._judged))]
         for fold in folds:
             shutil.copytree(self._folder / fold.name, fold)
         mean = mean_history([read_history(fold) for fold in folds])
         write_history(models, mean, read_moves(folds[0]))
         write_text(models / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
-        chosen = "val/" if self._params.final == "retrain" else ""
-        return [
-            (each.epoch, {name: value for name, value in epoch_metrics(each).items() if name.startswith(chosen)})
-            for each in mean
-        ]
+        return {each.epoch: epoch_metrics(each) for each in mean} if self._table.num_folds else {}
 
     @property
     def run_id(self) -> str | None:

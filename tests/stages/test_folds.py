@@ -133,6 +133,11 @@ def test_one_more_training_on_everything(place):
         assert done.returncode == 0, done.stderr
     card = json.loads((place / "models" / "model.json").read_text())
     assert card["val_scores"] == {}
+    parent, children = runs(place)
+    assert [child.info.run_name for child in children] == ["fold 0", "fold 1", "fold 2", "on everything"]
+    judged = [child.data.metrics["train/loss"] for child in children[:3]]
+    assert parent.data.metrics["train/loss"] == pytest.approx(np.mean(judged))
+    assert "val/loss" not in children[3].data.metrics
     assert json.loads((place / "reports" / "metrics.json").read_text())["test"]["images"] == 20
     served = _load_pyfunc(str(place / "models"))
     packed = open_packed(place / "packed")

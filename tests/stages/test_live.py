@@ -168,6 +168,14 @@ def test_net_on_everything_follows_the_hand(place):
     done = run_stage(*EVALUATE, folder=place)
     assert done.returncode == 0, done.stderr
     assert "one more net" in (place / "reports" / "scores.txt").read_text()
+    send_what_waits(place)
+    client = MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    found = client.search_runs([each.experiment_id for each in client.search_experiments()])
+    names = Counter(run.info.run_name for run in found)
+    assert names["on everything"] == 2
+    for run in found:
+        both = {"val/loss", "test/macro_f1"}
+        assert both.isdisjoint(run.data.metrics) or run.info.run_name != "on everything"
     wanted = predict_logits(load(models / "folds" / "0"), (packed := open_packed(place / "packed")).images)
     said = (place / "reports" / "predictions.csv").read_text().splitlines()[1:]
     rows = {entry.path: row for row, entry in enumerate(packed.index)}
