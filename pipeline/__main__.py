@@ -97,13 +97,15 @@ def use(arguments: argparse.Namespace) -> None:
     """Point the pipeline at your own photographs, one folder a class.
 
     A folder outside the project is copied to data/raw/NAME (only its photographs; the originals are never touched);
-    one inside the project is used where it is. It is put under DVC with `dvc add`, and data.folder in params.yaml is
-    set to it. Run `dvc repro` after that. To add photographs later, drop them into the class folders and run
-    `dvc repro` again: DVC sees them by itself. `weldproof use data/sample` goes back to the embedded sample set.
+    one inside the project is used where it is. It is put under DVC with `dvc add`, and in params.yaml data.folder is
+    set to it, and train.final to retrain. Run `dvc repro` after that. To add photographs later, drop them into the
+    class folders and run `dvc repro` again: DVC sees them by itself. `weldproof use data/sample` goes back to the
+    embedded sample set.
     """
     folder: Path = arguments.folder
     if folder.resolve() == SAMPLE.resolve():
         replace_value("data", "folder", SAMPLE.as_posix())
+        replace_value("train", "final", "ensemble")
         print(f"The pipeline now uses the embedded sample set, {SAMPLE}. Run: dvc repro")
         return
     load_section("data", DataParams)
@@ -153,6 +155,8 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 def _adopt(home: Path, listing: Listing, where: str) -> None:
     _dvc("add", "--", str(home))
     replace_value("data", "folder", home.as_posix())
+    # Of the sample set no model is wanted: learning from all of it would only take time.
+    replace_value("train", "final", "retrain")
     pointer = f"{home}.dvc"
     print(f"\n{len(listing.photographs)} photographs of {len(listing.counts())} classes, {where}:")
     for name, count in listing.counts().items():
@@ -161,6 +165,8 @@ def _adopt(home: Path, listing: Listing, where: str) -> None:
         path, reason = listing.ignored[0]
         print(f"{len(listing.ignored)} other files are not photographs, such as {shown(path)} ({reason})")
     print(f"DVC keeps them from now on (dvc add: {pointer}), and data.folder in params.yaml points to them.")
+    print("train.final in params.yaml is retrain: the model that is served learns from all of them, beside one that is")
+    print("judged and learns from the train part alone. `ensemble` leaves that out, in less than half the time.")
     print("\nNext, let git know (experiments run in copies of what git knows), then run the pipeline:")
     print(f"  git add {shlex.join([pointer, f'{home.parent}/.gitignore', 'params.yaml'])}")
     print(f'  git commit -m "{home.name}: {len(listing.photographs)} photographs"')

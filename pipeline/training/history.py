@@ -155,10 +155,10 @@ def _mean_record(records: Sequence[EpochRecord]) -> EpochRecord:
 
 def epoch_line(record: EpochRecord, epochs: int) -> str:
     """Return an epoch in one line for a terminal, of `epochs` in all."""
+    val = f"val loss {record.val_loss:.4f}  val macro F1 {record.val_macro_f1:.3f}  "
     return (
-        f"epoch {record.epoch:>3}/{epochs}  lr {record.lr:.2e} {record.lr_reason:<8}  "
-        f"loss {record.train_loss:.4f}  val loss {record.val_loss:.4f}  val macro F1 {record.val_macro_f1:.3f}  "
-        f"{record.images_per_second:.0f} images/s"
+        f"epoch {record.epoch:>3}/{epochs}  lr {record.lr:.2e} {record.lr_reason:<8}  loss {record.train_loss:.4f}  "
+        f"{'' if math.isnan(record.val_loss) else val}{record.images_per_second:.0f} images/s"
     )
 
 
