@@ -68,53 +68,52 @@ def timm(seconds: float) -> "Answer":
     ) -> NDArray[np.float32]:
         from timm import create_model
         from timm.data import create_transform, resolve_data_config
-        from timm.loss import LabelSmoothingCrossEntropy
-        from timm.optim import create_optimizer_v2
-        from timm.scheduler import create_scheduler_v2
         from torch.utils.data import DataLoader
 
         _seed(seed)
         present, targets = np.unique(packed.labels[train], return_inverse=True)
         model = create_model("resnet18", pretrained=False, num_classes=len(present))
         config = resolve_data_config({}, model=model)
-        changed = config | {"interpolation": "random"}
-        change = create_transform(**changed, is_training=True, color_jitter=0.4)
+        change = create_transform(**(config | {"interpolation": "random"}), is_training=True, color_jitter=0.4)
         batch = min(128, len(train))
-        workers = min(4, os.cpu_count() or 1)
-        loader = DataLoader(
-            Squares(packed.images[train], targets, change),
-            batch,
-            shuffle=True,
-            drop_last=True,
-            num_workers=workers,
-            persistent_workers=True,
-        )
-        optimizer = create_optimizer_v2(model, opt="sgd", lr=0.1 * batch / 256, momentum=0.9, weight_decay=2e-5)
-        schedule: dict[str, Any] = {"sched": "cosine", "warmup_epochs": 5, "warmup_lr": 1e-5, "min_lr": 0.0}
-        scheduler, _ = create_scheduler_v2(optimizer, num_epochs=300, **schedule)
-        loss_of = LabelSmoothingCrossEntropy(0.1)
-        start = time.monotonic()
-        epoch, epochs = 0, 1
-        model.train()
-        while epoch < epochs:
-            began = time.monotonic()
-            for pictures, wanted in loader:
-                optimizer.zero_grad()
-                loss_of(model(pictures), wanted).backward()
-                optimizer.step()
-            if epoch < schedule["warmup_epochs"]:
-                now = time.monotonic()
-                epochs = epoch + 1 + max(0, int((start + seconds - now) / (now - began)))
-                scheduler, _ = create_scheduler_v2(optimizer, num_epochs=epochs, **schedule)
-            epoch += 1
-            scheduler.step(epoch)
-        model.eval()
+        _train_as_timm(model, Squares(packed.images[train], targets, change), batch, seconds)
         squares = Squares(packed.images[judged], np.zeros(len(judged), np.int64), create_transform(**config))
+        model.eval()
         with torch.inference_mode():
             rows = [model(pictures).softmax(dim=1) for pictures, _ in DataLoader(squares, batch)]
         return _in_place(torch.cat(rows).numpy(), present, packed)
 
     return answer
+
+
+def _train_as_timm(model: torch.nn.Module, squares: Squares, batch: int, seconds: float) -> None:
+    """Train for as many epochs as fit into the time; those that warm up are timed, and tell how many these are."""
+    from timm.loss import LabelSmoothingCrossEntropy
+    from timm.optim import create_optimizer_v2
+    from timm.scheduler import create_scheduler_v2
+    from torch.utils.data import DataLoader
+
+    workers = min(4, os.cpu_count() or 1)
+    loader = DataLoader(squares, batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=True)
+    optimizer = create_optimizer_v2(model, opt="sgd", lr=0.1 * batch / 256, momentum=0.9, weight_decay=2e-5)
+    schedule: dict[str, Any] = {"sched": "cosine", "warmup_epochs": 5, "warmup_lr": 1e-5, "min_lr": 0.0}
+    scheduler, _ = create_scheduler_v2(optimizer, num_epochs=300, **schedule)
+    loss_of = LabelSmoothingCrossEntropy(0.1)
+    start = time.monotonic()
+    epoch, epochs = 0, 1
+    model.train()
+    while epoch < epochs:
+        began = time.monotonic()
+        for pictures, wanted in loader:
+            optimizer.zero_grad()
+            loss_of(model(pictures), wanted).backward()
+            optimizer.step()
+        if epoch < schedule["warmup_epochs"]:
+            now = time.monotonic()
+            epochs = epoch + 1 + max(0, int((start + seconds - now) / (now - began)))
+            scheduler, _ = create_scheduler_v2(optimizer, num_epochs=epochs, **schedule)
+        epoch += 1
+        scheduler.step(epoch)
 
 
 def fastai(seconds: float) -> "Answer":
