@@ -148,6 +148,13 @@ def _gradients(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     return (blocks / (np.linalg.norm(blocks, axis=2, keepdims=True) + 1)).ravel()
 
 
+def who_answers(name: str, changes: str, seconds: float) -> Answer:
+    """Return a peer by its name, which then trains for so many seconds, or the nets of a recipe."""
+    if name in PEERS:
+        return PEERS[name](seconds)
+    return hog if name == "hog" else net(KNOWN.get(name, changes))
+
+
 def judge(answer: Answer, packed: PackedSet, table: Assignment, seed: int, folds: int) -> Result:
     """Judge on the first `folds` folds, each answered for by what was trained on all others."""
     y_true, answers = [], []
@@ -177,9 +184,7 @@ def main() -> None:
         print(f"{arguments.photographs.name}: {', '.join(packed.class_names)}")
         for text in arguments.recipes:
             name, _, changes = text.partition(":")
-            answer = hog if name == "hog" else net(KNOWN.get(name, changes))
-            if name in PEERS:
-                answer = PEERS[name](arguments.seconds)
+            answer = who_answers(name, changes, arguments.seconds)
             start = time.monotonic()
             results = []
             for seed in range(arguments.seeds):
