@@ -25,12 +25,27 @@ class Preprocessing(NamedTuple):
     std: float
 
 
-_STATISTICS_ROWS = 1024  # rows read at once: 50 MB at 224 x 224
+_ROWS_AT_ONCE = 1024  # 50 MB at 224 x 224
 
 
-def gather(images: Images, rows: Rows, device: torch.device) -> Tensor:
-    """Return rows of `images`, uint8 (N, H, W) and usually a memory map, as uint8 (B, H, W) on `device`."""
+def resident(images: Images, device: torch.device) -> Images | Tensor:
+    """Return all of `images`, uint8 (N, H, W), as a tensor on a GPU where they take at most half of its free memory.
+
+    Else, and on the CPU, they are returned as they are: the system keeps a memory map in memory as far as it fits.
+    """
+    if device.type != "cuda" or 2 * images.nbytes > torch.cuda.mem_get_info(device)[0]:
+        return images
+    there = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    for rows in evenly(np.arange(len(images)), _ROWS_AT_ONCE):
+        there[rows[0] : rows[-1] + 1] = gather(images, rows, device)
+    return there
+
+
+def gather(images: Images | Tensor, rows: Rows, device: torch.device) -> Tensor:
+    """Return rows of `images`, uint8 (N, H, W), a memory map or already on `device`, as uint8 (B, H, W) on `device`."""
     assert rows.size == 0 or (rows.min() >= 0 and rows.max() < len(images))
+    if isinstance(images, Tensor):
+        return images.index_select(0, torch.from_numpy(rows).to(device, non_blocking=True))
     batch = torch.empty((len(rows), *images.shape[1:]), dtype=torch.uint8, pin_memory=device.type == "cuda")
     # With mode="raise", NumPy would gather into a second buffer first.
     np.take(images, rows, axis=0, out=batch.numpy(), mode="clip")
@@ -74,8 +89,8 @@ def grey_statistics(images: Images, rows: Rows) -> tuple[float, float]:
     The levels are counted, so the result is exact and does not depend on how the rows are read.
     """
     counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, len(rows), _STATISTICS_ROWS):
-        counts += np.bincount(images[rows[start : start + _STATISTICS_ROWS]].ravel(), minlength=256)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        counts += np.bincount(images[rows[start : start + _ROWS_AT_ONCE]].ravel(), minlength=256)
     levels = np.arange(256)
     mean = np.average(levels, weights=counts)
     std = np.sqrt(np.average((levels - mean) ** 2, weights=counts))

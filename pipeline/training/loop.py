@@ -28,10 +28,11 @@ from pipeline.training.batches import (
     gather_labels,
     grey_statistics,
     normalise,
+    resident,
     shuffled,
     to_resolution,
 )
-from pipeline.training.device import Compute, cpu_threads
+from pipeline.training.device import Compute, cpu_threads, keep_freed_memory
 from pipeline.training.losses import class_weights, weighted_losses
 from pipeline.training.models import build
 from pipeline.training.moves import Move
@@ -104,10 +105,13 @@ class Trainer:
         params = overfit_recipe(params) if params.mode == "overfit" else params
         _check_fit(packed, train_rows, val_rows, params)
         device = compute.device
+        if device.type == "cpu":
+            keep_freed_memory()
         self.packed, self.train_rows, self._val_rows = packed, train_rows, val_rows
         self.params, self._compute, self._ranks = params, compute, ranks
         self.records: list[EpochRecord] = []
         self.by_hand: dict[int, tuple[Move, ...]] = {}
+        self._images = resident(packed.images, device)
         self._preprocessing = _preprocessing(packed, train_rows, params)
         self._class_weights = _class_weights(packed, train_rows, params)
         self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
@@ -285,13 +289,13 @@ class Trainer:
         self._ranks.add_up([each.grad for each in self._net.parameters() if each.grad is not None])
         self._optimizer.step()
         if self._average is not None:
-            self._average.update_parameters(self._net)
+            self._average.update()
         self._step += 1
         return loss
 
     def _loss(self, rows: Rows, changes: torch.Generator) -> Tensor:
         device, params = self._compute.device, self.params
-        grey = to_resolution(gather(self.packed.images, rows, device), self._preprocessing.resolution)
+        grey = to_resolution(gather(self._images, rows, device), self._preprocessing.resolution)
         grey = augment(grey, params.augment, changes)
         mixed = mix(grey, params.augment.mixup, changes) if params.augment.mixup else None
         y_true = gather_labels(self.packed.labels, rows, device)
@@ -309,7 +313,7 @@ class Trainer:
         if not len(self._val_rows):
             return math.nan, {}
         net = self._trained_net.eval()
-        logits = net_logits(net, self.packed.images, self._val_rows, self._preprocessing, _VAL_BATCH)
+        logits = net_logits(net, self._images, self._val_rows, self._preprocessing, _VAL_BATCH)
         y_true = self.packed.labels[self._val_rows]
         loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(y_true))
         return loss.item(), _f1(y_true, logits.argmax(axis=1), self.packed.class_names)

@@ -61,7 +61,7 @@ def class_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @torch.inference_mode()
 def net_logits(
-    net: nn.Module, images: Images, rows: Rows, preprocessing: Preprocessing, batch_size: int
+    net: nn.Module, images: Images | Tensor, rows: Rows, preprocessing: Preprocessing, batch_size: int
 ) -> NDArray[np.float32]:
     """Return the logits (M, K) of `net`, which must be in evaluation mode, for `rows` of `images`.
 

@@ -14,6 +14,7 @@ from pipeline.training.batches import (
     gather_labels,
     grey_statistics,
     normalise,
+    resident,
     shuffled,
     to_input,
     to_resolution,
@@ -48,6 +49,24 @@ def test_gather_owns_its_copy(mapped):
     batch = gather(mapped, np.array([1]), CPU)
     batch += 1
     assert not np.array_equal(batch.numpy(), mapped[[1]])
+
+
+def test_gather_from_a_tensor_is_gather_from_the_map(mapped):
+    rows = np.array([5, 0, 5])
+    assert torch.equal(gather(torch.from_numpy(mapped.copy()), rows, CPU), gather(mapped, rows, CPU))
+
+
+def test_images_stay_a_map_on_the_cpu_and_where_a_gpu_is_too_small(mapped, monkeypatch):
+    assert resident(mapped, CPU) is mapped
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * mapped.nbytes - 1, 10**9))
+    assert resident(mapped, torch.device("cuda")) is mapped
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="wants a GPU")
+def test_images_go_to_a_gpu_that_has_room(mapped):
+    there = resident(mapped, torch.device("cuda"))
+    assert there.device.type == "cuda"
+    assert np.array_equal(there.cpu().numpy(), mapped)
 
 
 def test_gather_of_no_rows(mapped):

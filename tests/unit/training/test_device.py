@@ -1,8 +1,12 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.training.device import Compute, choose_compute, cpu_threads
+from pipeline.training.device import Compute, choose_compute, cpu_threads, keep_freed_memory
 
 
 @pytest.fixture
@@ -76,3 +80,28 @@ def test_threads_are_those_asked_for_inside_the_block_alone():
     assert torch.get_num_threads() == before
     with cpu_threads(None):
         assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "confstr") or "glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="glibc"
+)
+def test_freed_memory_is_taken_again_without_the_system():
+    """In a process of its own, since it holds for the whole of it."""
+    code = """
+import resource
+import torch
+from pipeline.training.device import keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(100_000_000, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+before = faults()
+keep_freed_memory()
+faults()
+print(before, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    before, after = map(int, done.stdout.split())
+    assert after < before / 10
+    keep_freed_memory()  # once more does no harm

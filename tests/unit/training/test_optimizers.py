@@ -30,27 +30,61 @@ def test_no_average():
     assert build_average(net(), 0.0) is None
 
 
+def step_to(model, number):
+    with torch.no_grad():
+        model[0].weight.fill_(float(number % 7))
+        model[1].running_mean.fill_(float(number % 5))
+        model[1].num_batches_tracked += 1
+
+
+def means(module):
+    return torch.stack([module[0].weight.mean(), module[1].running_mean.mean()])
+
+
 @pytest.mark.parametrize("decay", [0.5, 0.99])
-def test_average_follows_its_definition(decay):
+def test_average_that_is_asked_for_after_each_step_follows_its_definition(decay):
     model = net()
     average = build_average(model, decay)
     expected = None
     for step in range(30):
-        with torch.no_grad():
-            model[0].weight.fill_(float(step % 7))
-            model[1].running_mean.fill_(float(step % 5))
-            model[1].num_batches_tracked += 1
-        average.update_parameters(model)
+        step_to(model, step)
+        average.update()
         current = torch.tensor([step % 7, step % 5], dtype=torch.float32)
         keep = min(decay, (1 + step) / (10 + step))
         expected = current if expected is None else keep * expected + (1 - keep) * current
-        found = torch.stack([average.module[0].weight.mean(), average.module[1].running_mean.mean()])
-        assert torch.allclose(found, expected, atol=1e-5)
+        assert torch.allclose(means(average.module), expected, atol=1e-5)
     assert average.module[1].num_batches_tracked == 30
+
+
+def test_one_step_in_four_counts_for_all_four():
+    model = net()
+    average = build_average(model, 0.9)
+    for step in range(404):
+        step_to(model, 3 if step < 400 else 4)
+        average.update()
+    kept = 0.9**4
+    assert torch.allclose(means(average.module), torch.tensor([kept * 3 + (1 - kept) * 4] * 2))
+
+
+def test_average_goes_on_from_its_state():
+    model, averages = net(), []
+    for broken_off in (False, True):
+        model.load_state_dict({name: torch.zeros_like(value) for name, value in model.state_dict().items()})
+        average = build_average(model, 0.9)
+        for step in range(11):
+            step_to(model, step)
+            average.update()
+            if step == 5:
+                state = average.state_dict()
+                if broken_off:
+                    average = build_average(model, 0.9)
+                    average.load_state_dict(state)
+        averages.append(means(average.module))
+    assert torch.equal(*averages)
 
 
 def test_average_is_no_part_of_what_is_trained():
     model = net()
     average = build_average(model, 0.9)
-    assert not any(p.requires_grad for p in average.parameters())
+    assert not any(p.requires_grad for p in average.module.parameters())
     assert all(p.requires_grad for p in model.parameters())
