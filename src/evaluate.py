@@ -13,9 +13,8 @@ from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
 from pipeline.evaluation.params import EvaluateParams
 from pipeline.evaluation.predictions import predict_parts
-from pipeline.evaluation.report import result_metrics, write_pictures, write_tables
+from pipeline.evaluation.report import remarks, result_metrics, scores_text, write_pictures, write_tables
 from pipeline.evaluation.result import evaluate_part
-from pipeline.evaluation.tables import score_table
 from pipeline.files import new_files, write_text
 from pipeline.params import load_section, read_params
 from pipeline.tracking import run_of_training
@@ -41,19 +40,20 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
         part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
         for part, p in predictions.items()
     }
+    said = remarks(table.num_folds, retrained=not card.val_scores)
     with run_of_training(models) as tracked:
         with new_files(reports) as folder:
             write_text(folder / "data_card.md", data_card(data, read_rows(assignment), read_manifest(resized)))
-            write_tables(folder, results, predictions["test"], table.num_folds, not card.val_scores)
+            write_tables(folder, results, predictions["test"], table.num_folds, said)
             write_pictures(folder, models, data.images, predictions["test"], results["test"], params.gallery_images)
         tracked.log_params({"train": card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
         tracked.update_metrics(result_metrics("test", test := results["test"]))
-        tracked.log_result(score_table(test, markdown=True), models, reports, params.model_dump())
+        tracked.log_result(scores_text(test, said, markdown=True), models, reports, params.model_dump())
         if card.params["mode"] == "normal":
             tracked.register(models, params.registered_model)
-    logging.info("\n%s\n", score_table(test))
+    logging.info("\n%s\n", scores_text(test, said))
 
 
 if __name__ == "__main__":

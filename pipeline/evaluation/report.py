@@ -1,7 +1,7 @@
 """All that `evaluate` leaves in the folder of reports."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,40 @@ from pipeline.files import write_bytes, write_text
 SCORES_FILE = "scores.txt"
 
 
-def write_tables(folder: Path, results: Mapping[str, Result], test: Predictions, folds: int, retrained: bool) -> None:
-    """Write the scores of every part (metrics.json) and the tables of the test part.
+def remarks(folds: int, retrained: bool) -> list[str]:
+    """Return, in sentences, which net the scores are of, where that is not plain.
 
     Parameters
     ----------
     folds : whose test parts are pooled; 0 if it is one test part
     retrained : whether the final net is one more, which was trained on everything
     """
+    said = [f"Each photograph judged by the net of {folds} that had not seen it (out of fold)."] if folds else []
+    if retrained:
+        said.append("The model is one more net, trained alike on all photographs; nothing is left that could judge it.")
+    return said
+
+
+def scores_text(result: Result, said: Sequence[str], markdown: bool = False) -> str:
+    """Return what is `said` of the scores, and their table."""
+    return "\n\n".join([*said, score_table(result, markdown=markdown)])
+
+
+def write_tables(
+    folder: Path, results: Mapping[str, Result], test: Predictions, folds: int, said: Sequence[str]
+) -> None:
+    """Write the scores of every part (metrics.json) and the tables of the test part.
+
+    Parameters
+    ----------
+    folds : whose test parts are pooled; 0 if it is one test part
+    said : see `remarks`
+    """
     metrics: dict[str, Any] = {part: result.to_json() for part, result in results.items()} | {"folds": folds}
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     write_predictions(folder / "predictions.csv", test)
     write_per_class(folder / "per_class.csv", results["test"])
-    head = [f"Each photograph judged by the net of {folds} that had not seen it (out of fold)"] if folds else []
-    if retrained:
-        head.append("The model is one more net, trained alike on all photographs; nothing is left that could judge it")
-    write_text(folder / SCORES_FILE, "\n\n".join([*head, score_table(results["test"])]) + "\n")
+    write_text(folder / SCORES_FILE, scores_text(results["test"], said) + "\n")
 
 
 def write_pictures(

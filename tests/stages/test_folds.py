@@ -138,6 +138,9 @@ def test_one_more_training_on_everything(place):
     judged = [child.data.metrics["train/loss"] for child in children[:3]]
     assert parent.data.metrics["train/loss"] == pytest.approx(np.mean(judged))
     assert "val/loss" not in children[3].data.metrics
+    for said in (parent.data.tags["mlflow.note.content"], (place / "reports" / "scores.txt").read_text()):
+        assert "by the net of 3 that had not seen it" in said
+        assert "trained alike on all photographs; nothing is left that could judge it" in said
     assert json.loads((place / "reports" / "metrics.json").read_text())["test"]["images"] == 20
     served = _load_pyfunc(str(place / "models"))
     packed = open_packed(place / "packed")
