@@ -120,7 +120,7 @@ def net(changes: str) -> Answer:
         trainer = Trainer(packed, train, np.empty(0, np.int64), params, choose_compute(params.device, params.precision))
         for _ in trainer.epochs():
             pass
-        return class_probabilities(predict_logits(trainer.best, packed.images, judged))
+        return class_probabilities(predict_logits(trainer.kept, packed.images, judged))
 
     return answer
 

@@ -20,7 +20,7 @@ from pipeline.training.unfinished import UnfinishedTraining
 
 
 def main(packed: Path, assignment: Path, models: Path) -> None:
-    """Train a net, keep its best epoch by the macro F1 on val, and track all of it in MLflow; with folds, one a fold.
+    """Train a net, keep it as it is when the rate has fallen, and track all of it in MLflow; with folds, one a fold.
 
     packed      the packed set
     assignment  which picture is for training and which for validation, and as what it is learnt

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.evaluation.predictions import FloatArray
 from pipeline.files import read_csv
+from pipeline.training.records import kept_epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,16 +18,15 @@ class History:
 
     epoch: FloatArray
     step: FloatArray
+    lr: FloatArray
     train_loss: FloatArray
     val_loss: FloatArray
     val_macro_f1: FloatArray
 
     @property
-    def best(self) -> int | None:
-        """The entry that training kept: highest macro F1 on `val`, then lowest loss; None if it was never measured."""
-        if np.isnan(self.val_macro_f1).all():
-            return None
-        return int(np.lexsort((self.val_loss, -self.val_macro_f1))[0])
+    def kept(self) -> int:
+        """The entry of the epoch that training kept."""
+        return kept_epoch(self.lr.tolist(), self.val_loss.tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def read_history(path: Path) -> History:
     DataError
         If the file or a column is missing, a field is not a number, or there is no row.
     """
-    columns = ("epoch", "step", "train_loss", "val_loss", "val_macro_f1")
+    columns = ("epoch", "step", "lr", "train_loss", "val_loss", "val_macro_f1")
     rows = _read_rows(path, columns)
     return History(*(_numbers(path, rows, column) for column in columns))
 

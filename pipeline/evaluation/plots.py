@@ -134,7 +134,7 @@ def _write_beside(axes: Axes, y: float, words: str, color: str) -> None:
 
 @picture
 def learning_curves_png(history: History) -> Figure:
-    """Draw the losses on `train` and `val` and the macro F1 on `val` by epoch, with the best epoch marked."""
+    """Draw the losses on `train` and `val` and the macro F1 on `val` by epoch, with the epoch that is kept marked."""
     figure = Figure(figsize=(8, 6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     marker = _marker(history)
@@ -150,7 +150,7 @@ def learning_curves_png(history: History) -> Figure:
     below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in (above, below):
         axes.grid(axis="y")
-    note = _mark_best(above, below, history)
+    note = _mark_kept(above, below, history)
     titled(above, "Learning curves", note)
     return figure
 
@@ -159,14 +159,14 @@ def _marker(history: History) -> str:
     return "o" if len(history.epoch) <= 30 else ""
 
 
-def _mark_best(above: Axes, below: Axes, history: History) -> str:
-    if history.best is None:
-        return "macro F1 on val was never measured"
-    epoch, score = history.epoch[history.best], history.val_macro_f1[history.best]
+def _mark_kept(above: Axes, below: Axes, history: History) -> str:
+    epoch, score = history.epoch[history.kept], history.val_macro_f1[history.kept]
     for axes in (above, below):
         axes.axvline(epoch, color=MUTED, linewidth=1, linestyle=":")
+    if np.isnan(score):
+        return f"kept: epoch {epoch:g}; macro F1 on val was never measured"
     below.plot([epoch], [score], "*", color=INK, markersize=13, zorder=3)
-    return f"★ highest macro F1 on val: {score:.3f} in epoch {epoch:g}"
+    return f"★ kept: epoch {epoch:g}, macro F1 on val {score:.3f}"
 
 
 @picture

@@ -95,7 +95,7 @@ class Checkpoint:
                 raise
             with new_folder(DIVERGED) as folder:
                 finish(folder, trainer, run_id)
-            kept = f"the best epoch before, {trainer.best.card.epoch}, is kept in {DIVERGED}"
+            kept = f"the best epoch before, {trainer.kept.card.epoch}, is kept in {DIVERGED}"
             raise PipelineError(f"{error}; {kept}") from None
 
     @property

@@ -54,8 +54,8 @@ def write_history(folder: Path, records: Sequence[EpochRecord], by_hand: Mapping
 
 
 def finish(folder: Path, trainer: Trainer, run_id: str) -> None:
-    """Leave a training in `folder`: the best net, the tables, and the id of the tracker's run."""
-    save(folder, trainer.best)
+    """Leave a training in `folder`: the net that is kept, the tables, and the id of the tracker's run."""
+    save(folder, trainer.kept)
     write_history(folder, trainer.records, trainer.by_hand)
     write_text(folder / "run.json", json.dumps({"run_id": run_id}) + "\n")
     if trainer.params.mode == "overfit":

@@ -42,7 +42,7 @@ from pipeline.training.predict import net_logits
 from pipeline.training.randomness import derive, generator, seeded
 from pipeline.training.ranks import ALONE, Ranks, synced
 from pipeline.training.recipe import TrainParams
-from pipeline.training.records import EpochRecord
+from pipeline.training.records import EpochRecord, kept_epoch
 from pipeline.training.schedules import PlateauState, Schedule
 from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
 
@@ -77,11 +77,10 @@ class Trainer:
     >>> trainer = Trainer(packed, parts.train, parts.val, params, choose_compute())  # doctest: +SKIP
     >>> for record in trainer.epochs():  # doctest: +SKIP
     ...     print(record.epoch, record.val_macro_f1)
-    >>> save(folder, trainer.best)  # doctest: +SKIP
+    >>> save(folder, trainer.kept)  # doctest: +SKIP
 
-    The best epoch is the one with the highest validation macro F1 and, among equals, the lowest validation loss.
-    Without validation rows (an empty array: a training on everything) nothing is validated, what is said of it is NaN,
-    and the last epoch counts as the best.
+    Which epoch's net is kept: see `records.kept_epoch`. Without validation rows (an empty array: a training on
+    everything) nothing is validated, and what is said of it is NaN.
 
     Same rows, recipe, moves by hand and CPU threads: same bytes. Every epoch draws from its own random streams, so a
     training that goes on from its `state` after any epoch ends with the bytes of one that was never broken off.
@@ -124,7 +123,7 @@ class Trainer:
         self._optimizer = build_optimizer(self._net, params)
         self._schedule, self._plateau = Schedule(params), PlateauState()
         self._epoch, self._step = 0, 0
-        self._best: tuple[EpochRecord, dict[str, Tensor]] | None = None
+        self._kept: tuple[EpochRecord, dict[str, Tensor]] | None = None
 
     def epochs(self) -> Iterator[EpochRecord]:
         """Train, and yield a record after each epoch.
@@ -141,9 +140,9 @@ class Trainer:
             with cpu_threads(self.params.threads), _memory_errors_explained():
                 record = self._run_epoch()
             self._plateau = self._schedule.observe(record.epoch, record.val_loss, self._plateau)
-            if self._best is None or not len(self._val_rows) or _rank(record) > _rank(self._best[0]):
-                self._best = record, state_on_cpu(self._trained_net)
             self.records.append(record)
+            if self._is_kept():
+                self._kept = record, state_on_cpu(self._trained_net)
             yield record
 
     @property
@@ -151,6 +150,10 @@ class Trainer:
         """Whether there is to be no further epoch."""
         learnt = self.params.mode == "overfit" and bool(self.records) and is_learnt(self.records[-1])
         return learnt or not self._schedule.goes_on(self._epoch + 1, self.by_hand)
+
+    def _is_kept(self) -> bool:
+        rates, losses = zip(*((record.lr, record.val_loss) for record in self.records), strict=True)
+        return kept_epoch(rates, losses) == len(self.records) - 1
 
     def _is_done_for_all(self) -> bool:
         self.by_hand = self._ranks.agreed(self.by_hand)
@@ -180,8 +183,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return all that it takes to go on from here, but for moves by hand: tensors, numbers and texts."""
-        assert self._best is not None, "no epoch has been run"
-        record, weights = self._best
+        assert self._kept is not None, "no epoch has been run"
+        record, weights = self._kept
         return {
             "epoch": self._epoch,
             "step": self._step,
@@ -190,7 +193,7 @@ class Trainer:
             "average": self._average.state_dict() if self._average else None,
             "optimizer": self._optimizer.state_dict(),
             "records": [asdict(each) for each in self.records],
-            "best": (asdict(record), weights),
+            "kept": (asdict(record), weights),
         }
 
     def go_on_from(self, state: dict[str, Any]) -> None:
@@ -202,14 +205,14 @@ class Trainer:
             self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.records = [EpochRecord(**each) for each in state["records"]]
-        record, weights = state["best"]
-        self._best = EpochRecord(**record), weights
+        record, weights = state["kept"]
+        self._kept = EpochRecord(**record), weights
 
     @property
-    def best(self) -> TrainedModel:
-        """The net of the best epoch so far, on the CPU, and its card."""
-        assert self._best is not None, "no epoch has been run"
-        record, state = self._best
+    def kept(self) -> TrainedModel:
+        """The net of the epoch that is kept so far, on the CPU, and its card."""
+        assert self._kept is not None, "no epoch has been run"
+        record, state = self._kept
         net = copy.deepcopy(self._trained_net).to("cpu")
         net.load_state_dict(state)
         return TrainedModel(net.eval(), self._card(record))
@@ -410,7 +413,3 @@ def _f1(y_true: NDArray[np.int64], y_pred: NDArray[np.int64], class_names: tuple
     present = np.unique(y_true)
     scores = f1_score(y_true, y_pred, labels=present, average=None, zero_division=0)
     return {class_names[label]: float(score) for label, score in zip(present, scores, strict=True)}
-
-
-def _rank(record: EpochRecord) -> tuple[float, float]:
-    return record.val_macro_f1, -record.val_loss

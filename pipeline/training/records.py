@@ -1,6 +1,10 @@
-"""What is known of an epoch when it is over."""
+"""What is known of an epoch when it is over, and which one counts."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+_SETTLED = 0.05
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,18 @@ class EpochRecord:
     val_f1: dict[str, float]
     seconds: float
     images_per_second: float
+
+
+def kept_epoch(lr: Sequence[float], val_loss: Sequence[float]) -> int:
+    """Return which epoch's net is kept, from 0, given each one's learning rate and validation loss.
+
+    The last one at a rate below a twentieth of the highest before it: the net is settled then, and a validation part of
+    a few photographs would only choose by chance (docs/recipes.md). Before that, and after the rate was turned up
+    again, the one with the lowest loss. Without a validation part (NaN), the last.
+    """
+    kept, highest = 0, 0.0
+    for epoch, (rate, loss) in enumerate(zip(lr, val_loss, strict=True)):
+        highest = max(highest, rate)
+        if rate < _SETTLED * highest or math.isnan(loss) or loss < val_loss[kept]:
+            kept = epoch
+    return kept

@@ -35,7 +35,7 @@ class ModelCard(BaseModel):
     resolution: int  # side of what the net is shown
     mean: float  # grey levels, 0..255
     std: float
-    epoch: int  # the best, counted from 1
+    epoch: int  # the one that is kept, counted from 1
     val_scores: dict[str, float]  # of that epoch: loss, macro_f1, and f1/<class>
     params: dict[str, Any]  # the `train` section of params.yaml
 

@@ -30,7 +30,7 @@ def images_for(predictions: Predictions) -> np.ndarray:
 
 def history(epochs: int, loss: float = 1.0) -> History:
     count = np.arange(1.0, epochs + 1)
-    return History(count, 10 * count, loss / count, 1.2 * loss / count, 1 - 0.9 / count)
+    return History(count, 10 * count, np.full(len(count), 1e-3), loss / count, 1.2 * loss / count, 1 - 0.9 / count)
 
 
 @pytest.mark.parametrize("num_classes", [2, 7, 30])
@@ -124,7 +124,7 @@ def test_histories_are_read(tmp_path):
     read = read_history(tmp_path / "history.csv")
     assert read.train_loss[0] == 2.5
     assert np.isnan([read.train_loss[1], read.val_loss[1]]).all()
-    assert read.best == 0
+    assert read.kept == 1
     changes = read_lr_history(tmp_path / "lr_history.csv")
     assert changes.why == ("start", "by hand")
     assert changes.factor.tolist() == [1, 0.5]
@@ -135,7 +135,7 @@ def test_histories_are_read(tmp_path):
     [
         (HISTORY_HEADER, "at least one row"),
         (HISTORY_HEADER + "1,10,0.1,much,2.6,0.3,1,9,0.1\n", "line 2: train_loss: wanted a number, found 'much'"),
-        ("epoch,step\n1,2\n", "missing train_loss"),
+        ("epoch,step,lr\n1,2,3\n", "missing train_loss"),
     ],
 )
 def test_a_broken_history_is_named(tmp_path, text, words):

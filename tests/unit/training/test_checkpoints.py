@@ -54,7 +54,7 @@ def new_trainer(make_packed, recipe):
 
 def left_by(trainer, folder):
     """All that a training leaves but the times."""
-    save(folder, trainer.best)
+    save(folder, trainer.kept)
     files = [(folder / name).read_bytes() for name in ("model.safetensors", "model.json")]
     times = ("seconds", "images_per_second")
     return files, [{k: v for k, v in asdict(record).items() if k not in times} for record in trainer.records]
@@ -110,8 +110,8 @@ def test_moves_by_hand_survive_kills_and_become_a_recipe(new_trainer, tmp_path_f
     kept = new_trainer(model="shufflenet_v2_x0_5", lr_steps=by_hand)
     for _ in kept.epochs():
         pass
-    found = kept.best.net.state_dict()
-    assert all(torch.equal(value, found[key]) for key, value in trainer.best.net.state_dict().items())
+    found = kept.kept.net.state_dict()
+    assert all(torch.equal(value, found[key]) for key, value in trainer.kept.net.state_dict().items())
     assert [record.lr for record in kept.records] == [record.lr for record in trainer.records]
 
 

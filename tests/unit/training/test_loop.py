@@ -29,7 +29,7 @@ def train(make_packed, recipe):
 
 
 def weights_of(trainer):
-    return trainer.best.net.state_dict()
+    return trainer.kept.net.state_dict()
 
 
 def same(first, second):
@@ -81,7 +81,7 @@ def test_same_inputs_same_bytes(train, tmp_path, changes, augmented):
     for name in ("first", "second"):
         torch.manual_seed(len(written))  # the state outside must not matter
         trainer, records = train(augment=augmented, **changes)
-        save(tmp_path / name, trainer.best)
+        save(tmp_path / name, trainer.kept)
         files = [(tmp_path / name / file).read_bytes() for file in ("model.safetensors", "model.json")]
         written.append((files, [without_times(record) for record in records]))
     assert written[0] == written[1]
@@ -204,37 +204,40 @@ def test_without_normalization_grey_levels_stay_as_they_are(make_packed, recipe)
 def _trained(packed, params):
     trainer = Trainer(packed, TRAIN, VAL, params, CPU)
     list(trainer.epochs())
-    return trainer.best
+    return trainer.kept
 
 
-def test_the_best_epoch_is_kept_with_its_scores(make_packed, recipe):
+def test_the_epoch_of_the_lowest_loss_is_kept_with_its_scores_while_the_rate_is_high(make_packed, recipe):
     packed = make_packed(LABELS)
     trainer = Trainer(packed, TRAIN, VAL, recipe(epochs=6, model="shufflenet_v2_x0_5", lr=3e-3), CPU)
     records = list(trainer.epochs())
-    best = trainer.best
-    expected = max(records, key=lambda record: (record.val_macro_f1, -record.val_loss))
-    assert best.card.epoch == expected.epoch
-    assert best.card.val_scores["macro_f1"] == expected.val_macro_f1
-    logits = torch.from_numpy(predict_logits(best, packed.images, VAL))
+    kept = trainer.kept
+    expected = min(records, key=lambda record: record.val_loss)
+    assert kept.card.epoch == expected.epoch
+    assert kept.card.val_scores["macro_f1"] == expected.val_macro_f1
+    logits = torch.from_numpy(predict_logits(kept, packed.images, VAL))
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(packed.labels[VAL]))
     assert loss.item() == pytest.approx(expected.val_loss, rel=1e-5)
 
 
-def test_among_equal_scores_the_lowest_loss_is_best(train, monkeypatch):
-    losses = iter([0.5, 0.3, 0.4])
+def test_the_last_epoch_is_kept_where_the_rate_has_fallen(train, monkeypatch):
+    losses = iter([0.5, 0.3, 0.4, 0.6])
     monkeypatch.setattr(Trainer, "_validate", lambda _self: (next(losses), {"a": 0.8}))
-    assert train(epochs=3)[0].best.card.epoch == 2
+    assert train(epochs=4, schedule="steps", lr_steps={4: 0.01})[0].kept.card.epoch == 4
 
 
-def test_best_so_far_is_there_between_epochs_and_not_changed_by_later_ones(make_packed, recipe):
+def test_kept_so_far_is_there_between_epochs_and_not_changed_by_later_ones(make_packed, recipe, monkeypatch):
+    losses = iter([0.3, 0.5, 0.4])
+    monkeypatch.setattr(Trainer, "_validate", lambda _self: (next(losses), {"a": 0.8}))
     trainer = Trainer(make_packed(LABELS), TRAIN, VAL, recipe(epochs=3), CPU)
     epochs = trainer.epochs()
     next(epochs)
-    best = trainer.best
-    before = {key: value.clone() for key, value in best.net.state_dict().items()}
+    kept = trainer.kept
+    before = {key: value.clone() for key, value in kept.net.state_dict().items()}
     list(epochs)
-    assert best.card.epoch == 1
-    assert same(best.net.state_dict(), before)
+    assert kept.card.epoch == trainer.kept.card.epoch == 1
+    assert same(kept.net.state_dict(), before)
+    assert same(trainer.kept.net.state_dict(), before)
 
 
 def test_the_card_says_how_the_net_was_made(make_packed, recipe):
@@ -294,8 +297,8 @@ def test_nothing_to_train_on(train):
 
 def test_training_on_everything_keeps_the_last_epoch(train):
     trainer, records = train(rows=(TRAIN, VAL[:0]), epochs=3)
-    assert trainer.best.card.epoch == 3
-    assert trainer.best.card.val_scores == {}
+    assert trainer.kept.card.epoch == 3
+    assert trainer.kept.card.val_scores == {}
     assert all(np.isnan(record.val_loss) and np.isnan(record.val_macro_f1) for record in records)
     assert "val/loss" not in epoch_metrics(records[0])
 

@@ -49,7 +49,7 @@ with cpu_threads(1), joined(compute) as ranks:
         again.go_on_from(trainer.state())
         assert list(again.epochs()) == []
         # The last, not the best: which one that is may hang on the last digit.
-        save(Path(sys.argv[2]), replace(trainer.best, net=trainer._trained_net))
+        save(Path(sys.argv[2]), replace(trainer.kept, net=trainer._trained_net))
         losses = [[record.train_loss, record.val_loss, record.lr] for record in trainer.records]
         Path(sys.argv[2], "losses.json").write_text(json.dumps(losses))
 """
