@@ -4,7 +4,7 @@ Each switch says how far a property of the photograph may differ without its cla
 every image, uniformly between none and the amount given.
 """
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -32,14 +32,12 @@ class AugmentParams(BaseModel):
     blur: Share  # 1: up to a full 3 x 3 binomial blur, at the training resolution
     noise: Share  # largest standard deviation, of the range from black to white
     erase: SmallShare  # largest side of a rectangle set to the image's mean, of the image's side
-    mixup: Share  # of the images: another one, and its class, is mixed into them, to up to a half
 
 
 def augment(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:
     """Return changed copies of `images`: uint8 or float32 (B, 1, R, R), grey levels 0..255, as float32.
 
-    All but `mix`, that is. The generator must be on the images' device. With everything off, the images are returned
-    as they are.
+    The generator must be on the images' device. With everything off, the images are returned as they are.
     """
     if not any(params.model_dump().values()):
         return images
@@ -48,35 +46,6 @@ def augment(images: Tensor, params: AugmentParams, generator: torch.Generator) -
     if params.erase:
         images = _erase(images, params.erase, generator)
     return images
-
-
-class Mixture(NamedTuple):
-    """Images of which each is mixed with another one of the batch.
-
-    Attributes
-    ----------
-    images : float32 (B, 1, R, R)
-    partner : int64 (B,), the place in the batch of what was mixed in
-    share : float32 (B,), how much of it
-    """
-
-    images: Tensor
-    partner: Tensor
-    share: Tensor
-
-
-def mix(images: Tensor, chance: float, generator: torch.Generator) -> Mixture:
-    """Mix another one of `images`, float32 (B, 1, R, R), into each, with a `chance` of 0..1, to up to a half.
-
-    The net then learns to be as unsure as the mixture is: H. Zhang, M. Cisse, Y. Dauphin and D. Lopez-Paz, "mixup:
-    Beyond Empirical Risk Minimization" (ICLR 2018). Their beta law with its parameter of 0.2 leaves half of the images
-    nearly as they are, as a chance of 0.5 does.
-    """
-    count = (len(images),)
-    partner = torch.randperm(len(images), generator=generator, device=images.device)
-    chosen = _random(images, count, generator) < chance
-    share = _random(images, count, generator) / 2 * chosen
-    return Mixture(images.lerp(images[partner], share[:, None, None, None]), partner, share)
 
 
 def _move(images: Tensor, params: AugmentParams, generator: torch.Generator) -> Tensor:

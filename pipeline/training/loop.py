@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from tqdm import tqdm
 
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError, ParameterError, PipelineError
-from pipeline.training.augmentation import augment, mix
+from pipeline.training.augmentation import augment
 from pipeline.training.batches import (
     Preprocessing,
     Rows,
@@ -297,20 +296,22 @@ class Trainer:
         return loss
 
     def _loss(self, rows: Rows, changes: torch.Generator) -> Tensor:
-        device, params = self._compute.device, self.params
-        grey = to_resolution(gather(self._images, rows, device), self._preprocessing.resolution)
-        grey = augment(grey, params.augment, changes)
-        mixed = mix(grey, params.augment.mixup, changes) if params.augment.mixup else None
-        y_true = gather_labels(self.packed.labels, rows, device)
-        shown = mixed.images if mixed else grey
+        """Return the sum of the losses of these rows as they are shown in training."""
+        y_true = gather_labels(self.packed.labels, rows, self._compute.device)
+        return self._losses(self._logits(self._changed(rows, changes)), y_true).sum()
+
+    def _changed(self, rows: Rows, changes: torch.Generator) -> Tensor:
+        """Return float32 (B, 1, R, R), grey levels 0..255: these rows, changed at random."""
+        grey = to_resolution(gather(self._images, rows, self._compute.device), self._preprocessing.resolution)
+        return augment(grey, self.params.augment, changes)
+
+    def _logits(self, grey: Tensor) -> Tensor:
         with self._compute.autocast():
-            logits = self._net(normalise(shown, self._preprocessing.mean, self._preprocessing.std))
-        loss_of = partial(
-            weighted_losses, logits, weights=self._class_weights_on_device, label_smoothing=params.label_smoothing
-        )
-        if mixed is None:
-            return loss_of(y_true).sum()
-        return loss_of(y_true).lerp(loss_of(y_true[mixed.partner]), mixed.share).sum()
+            logits: Tensor = self._net(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
+        return logits
+
+    def _losses(self, logits: Tensor, y_true: Tensor) -> Tensor:
+        return weighted_losses(logits, y_true, self._class_weights_on_device, self.params.label_smoothing)
 
     def _validate(self) -> tuple[float, dict[str, float]]:
         if not len(self._val_rows):

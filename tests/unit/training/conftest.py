@@ -23,7 +23,6 @@ NO_CHANGE = {
     "blur": 0.0,
     "noise": 0.0,
     "erase": 0.0,
-    "mixup": 0.0,
 }
 RECIPE = {
     "mode": "normal",

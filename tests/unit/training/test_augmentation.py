@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.training.augmentation import _grid, augment, mix
+from pipeline.training.augmentation import _grid, augment
 
 EVERYTHING = {
     "flip_horizontal": True,
@@ -160,24 +160,6 @@ def test_blur_smooths_and_keeps_the_mean(augment_params):
     changed = augment(batch, augment_params(blur=1.0), rng())
     assert torch.all(changed.std(dim=(2, 3)) <= batch.std(dim=(2, 3)))
     assert torch.allclose(changed.mean(dim=(2, 3)), batch.mean(dim=(2, 3)), atol=3)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 9), st.floats(0, 1), st.integers(0, 2**31))
-def test_a_mixture_is_of_two_images_of_the_batch(count, chance, seed):
-    batch = torch.rand(count, 1, 5, 5) * 255
-    mixed = mix(batch, chance, rng(seed))
-    assert sorted(mixed.partner.tolist()) == list(range(count))
-    assert torch.all((mixed.share >= 0) & (mixed.share <= 0.5))
-    for place in range(count):
-        other, share = batch[mixed.partner[place]], mixed.share[place]
-        torch.testing.assert_close(mixed.images[place], (1 - share) * batch[place] + share * other)
-
-
-def test_mixup_is_the_share_of_the_images_that_are_mixed():
-    share = mix(images(1000), 0.3, rng()).share
-    assert (share > 0).float().mean() == pytest.approx(0.3, abs=0.05)
-    assert share.max() > 0.48
 
 
 def test_erase_sets_one_rectangle_to_the_mean(augment_params):

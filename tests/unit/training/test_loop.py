@@ -110,7 +110,6 @@ def augmented():
         "blur": 0.3,
         "noise": 0.02,
         "erase": 0.2,
-        "mixup": 0.3,
     }
 
 
