@@ -200,9 +200,11 @@ class UnfinishedTraining:
 
 def _judged_parts(params: TrainParams, table: Assignment) -> list[Parts]:
     """Return the parts of the nets that are trained to be judged, where that is not the final net itself."""
-    if params.mode == "normal" and table.num_folds:
+    if params.mode != "normal":
+        return []
+    if table.num_folds:
         return [table.fold_parts(fold) for fold in range(table.num_folds)]
-    return [table.parts()] if params.mode == "normal" and params.final == "retrain" else []
+    return [table.parts()] if params.final == "retrain" else []
 
 
 def _key(params: TrainParams, inputs: Sequence[Path]) -> str:
