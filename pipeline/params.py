@@ -19,7 +19,7 @@ from pipeline.files import write_text
 
 PARAMS_FILE = Path("params.yaml")
 
-Value = str | float | Sequence["Value"] | Mapping[int, "Value"]
+Value = str | float | Sequence["Value"] | Mapping[int, "Value"] | None
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -117,6 +117,8 @@ def _flow(value: Value) -> str:
         return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
         return f"[{', '.join(map(_flow, value))}]"
+    if value is None:
+        return "null"
     return _scalar(value) if isinstance(value, str) else repr(value)
 
 
@@ -165,6 +167,7 @@ def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mappi
         # A key of a mapping is wrong: it is the mapping that has to be named.
         location = location[:-2]
     for depth, step in enumerate(location):
+        schema = _mapping(schema)
         if step in schema.get("properties", {}):
             schema = schema["properties"][step]
         elif isinstance(schema.get("additionalProperties"), dict):
@@ -175,6 +178,11 @@ def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mappi
         if "$ref" in schema:
             schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
     return schema, keys
+
+
+def _mapping(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the branch of a union that is a mapping, or what there is where none is."""
+    return next((each for each in schema.get("anyOf", ()) if each.get("type") == "object"), schema)
 
 
 def _closest(key: str, schema: Mapping[str, Any]) -> str:
