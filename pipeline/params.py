@@ -87,12 +87,17 @@ def replace_value(section: str, key: str, value: Value, file: Path = PARAMS_FILE
     if not isinstance(old, dict) or key not in old:
         raise ParameterError(f"{file}: {section}.{key}: wanted this key, found nothing")
     text = file.read_text(encoding="utf-8")
-    (node,) = [v for k, v in _entry(YAML(typ="rt").compose(text), section).value if k.value == key]
-    changed = text[: node.start_mark.index] + _flow(value) + text[_last(node).end_mark.index :]
+    ((name, node),) = [(k, v) for k, v in _entry(YAML(typ="rt").compose(text), section).value if k.value == key]
+    start, end, written = node.start_mark.index, _last(node).end_mark.index, _flow(value)
+    if start == end:
+        # Nothing at all, which is null too: the parser finds it where the next key begins.
+        start = end = text.index(":", name.end_mark.index) + 1
+        written = f" {written}"
+    changed = text[:start] + written + text[end:]
     wanted = read_params(file)
     wanted[section][key] = value
     if _parsed(changed) != wanted:
-        # The old value is written in a way (a block, an anchor, nothing at all) that cannot be replaced in its place.
+        # The old value is written in a way (a block, an anchor) that cannot be replaced in its place.
         raise ParameterError(f"{file}: {section}.{key}: wanted a plain value to replace; set it by hand: {value}")
     write_text(file, changed)
 

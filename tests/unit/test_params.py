@@ -131,6 +131,15 @@ def test_mistakes_in_how_to_evaluate(tmp_path, key, value, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["a:\n  b:\nc: 1\n", "a:\n  b:   # why\nc: 1\n", "a:\n  b: null\nc: 1\n"])
+def test_replace_value_of_nothing(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    replace_value("a", "b", "new", file)
+    assert read_params(file) == {"a": {"b": "new"}, "c": 1}
+    assert ("# why" in text) == ("# why" in file.read_text())
+
+
 def test_replace_value_by_null(tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text("a:\n  b: c # why\n")
