@@ -24,6 +24,7 @@ from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
 from pipeline.data.public_sets import ELPV_LICENCE, import_elpv
 from pipeline.errors import DataError, PipelineError
+from pipeline.evaluation.params import EvaluateParams
 from pipeline.files import write_text
 from pipeline.params import load_section, replace_value
 from pipeline.stage import errors_as_lines
@@ -31,6 +32,7 @@ from pipeline.text import shown
 
 RAW = Path("data/raw")
 SAMPLE = Path("data/sample")
+SAMPLE_SOUND = "sound_bead"
 CARD = Path("data/card.md")
 
 
@@ -98,14 +100,15 @@ def use(arguments: argparse.Namespace) -> None:
 
     A folder outside the project is copied to data/raw/NAME (only its photographs; the originals are never touched);
     one inside the project is used where it is. It is put under DVC with `dvc add`, and in params.yaml data.folder is
-    set to it, and train.final to retrain. Run `dvc repro` after that. To add photographs later, drop them into the
-    class folders and run `dvc repro` again: DVC sees them by itself. `weldproof use data/sample` goes back to the
-    embedded sample set.
+    set to it, train.final to retrain, and evaluate.sound_class to null unless it is one of the classes. Run `dvc repro`
+    after that. To add photographs later, drop them into the class folders and run `dvc repro` again: DVC sees them by
+    itself. `weldproof use data/sample` goes back to the embedded sample set.
     """
     folder: Path = arguments.folder
     if folder.resolve() == SAMPLE.resolve():
         replace_value("data", "folder", SAMPLE.as_posix())
         replace_value("train", "final", "ensemble")
+        replace_value("evaluate", "sound_class", SAMPLE_SOUND)
         print(f"The pipeline now uses the embedded sample set, {SAMPLE}. Run: dvc repro")
         return
     load_section("data", DataParams)
@@ -153,10 +156,13 @@ def _removed_on_failure(folder: Path) -> Iterator[None]:
 
 
 def _adopt(home: Path, listing: Listing, where: str) -> None:
+    sound_class = load_section("evaluate", EvaluateParams).sound_class  # tells mistakes before anything is changed
     _dvc("add", "--", str(home))
     replace_value("data", "folder", home.as_posix())
     # Of the sample set no model is wanted: learning from all of it would only take time.
     replace_value("train", "final", "retrain")
+    if sound_class not in listing.counts():
+        replace_value("evaluate", "sound_class", None)
     pointer = f"{home}.dvc"
     print(f"\n{len(listing.photographs)} photographs of {len(listing.counts())} classes, {where}:")
     for name, count in listing.counts().items():
@@ -167,6 +173,7 @@ def _adopt(home: Path, listing: Listing, where: str) -> None:
     print(f"DVC keeps them from now on (dvc add: {pointer}), and data.folder in params.yaml points to them.")
     print("train.final in params.yaml is retrain: the model that is served learns from all of them, beside one that is")
     print("judged and learns from the train part alone. `ensemble` leaves that out, in less than half the time.")
+    print("If one of the classes means “no defect”, name it in evaluate.sound_class: its misses are judged then.")
     print("\nNext, let git know (experiments run in copies of what git knows), then run the pipeline:")
     print(f"  git add {shlex.join([pointer, f'{home.parent}/.gitignore', 'params.yaml'])}")
     print(f'  git commit -m "{home.name}: {len(listing.photographs)} photographs"')

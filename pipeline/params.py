@@ -19,7 +19,7 @@ from pipeline.files import write_text
 
 PARAMS_FILE = Path("params.yaml")
 
-Value = str | float | Sequence["Value"] | Mapping[int, "Value"]
+Value = str | float | Sequence["Value"] | Mapping[int, "Value"] | None
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -87,12 +87,17 @@ def replace_value(section: str, key: str, value: Value, file: Path = PARAMS_FILE
     if not isinstance(old, dict) or key not in old:
         raise ParameterError(f"{file}: {section}.{key}: wanted this key, found nothing")
     text = file.read_text(encoding="utf-8")
-    (node,) = [v for k, v in _entry(YAML(typ="rt").compose(text), section).value if k.value == key]
-    changed = text[: node.start_mark.index] + _flow(value) + text[_last(node).end_mark.index :]
+    ((name, node),) = [(k, v) for k, v in _entry(YAML(typ="rt").compose(text), section).value if k.value == key]
+    start, end, written = node.start_mark.index, _last(node).end_mark.index, _flow(value)
+    if start == end:
+        # Nothing at all, which is null too: the parser finds it where the next key begins.
+        start = end = text.index(":", name.end_mark.index) + 1
+        written = f" {written}"
+    changed = text[:start] + written + text[end:]
     wanted = read_params(file)
     wanted[section][key] = value
     if _parsed(changed) != wanted:
-        # The old value is written in a way (a block, an anchor, nothing at all) that cannot be replaced in its place.
+        # The old value is written in a way (a block, an anchor) that cannot be replaced in its place.
         raise ParameterError(f"{file}: {section}.{key}: wanted a plain value to replace; set it by hand: {value}")
     write_text(file, changed)
 
@@ -117,6 +122,8 @@ def _flow(value: Value) -> str:
         return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
         return f"[{', '.join(map(_flow, value))}]"
+    if value is None:
+        return "null"
     return _scalar(value) if isinstance(value, str) else repr(value)
 
 
@@ -165,6 +172,7 @@ def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mappi
         # A key of a mapping is wrong: it is the mapping that has to be named.
         location = location[:-2]
     for depth, step in enumerate(location):
+        schema = _mapping(schema)
         if step in schema.get("properties", {}):
             schema = schema["properties"][step]
         elif isinstance(schema.get("additionalProperties"), dict):
@@ -175,6 +183,11 @@ def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mappi
         if "$ref" in schema:
             schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
     return schema, keys
+
+
+def _mapping(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the branch of a union that is a mapping, or what there is where none is."""
+    return next((each for each in schema.get("anyOf", ()) if each.get("type") == "object"), schema)
 
 
 def _closest(key: str, schema: Mapping[str, Any]) -> str:

@@ -5,16 +5,15 @@ from pipeline.stage import run  # isort: split
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.data.assignment import read_assignment, read_rows
 from pipeline.data.card import data_card
 from pipeline.data.manifest import read_manifest
 from pipeline.data.packed import open_packed
+from pipeline.evaluation import report
+from pipeline.evaluation.decisions import decide, read_rules
 from pipeline.evaluation.params import EvaluateParams
-from pipeline.evaluation.predictions import predict_parts
-from pipeline.evaluation.report import remarks, result_metrics, scores_text, write_pictures, write_tables
-from pipeline.evaluation.result import evaluate_part
+from pipeline.evaluation.predictions import pooled_parts, predict_nets
+from pipeline.evaluation.result import evaluate_parts
 from pipeline.files import new_files, write_text
 from pipeline.params import load_section, read_params
 from pipeline.tracking import run_of_training
@@ -35,25 +34,26 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
     params = load_section("evaluate", EvaluateParams)
     table = read_assignment(assignment, data := open_packed(packed))
     card = load_final(models)[0].card
-    predictions = predict_parts(models, data, table, choose_compute(params.device, key="evaluate.device"))
-    results = {
-        part: evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(params.seed))
-        for part, p in predictions.items()
-    }
-    said = remarks(table.num_folds, retrained=not card.val_scores)
+    rules = read_rules(params, table.class_names)
+    nets = predict_nets(models, data, table, choose_compute(params.device, key="evaluate.device"))
+    test, results = (parts := pooled_parts(nets))["test"], evaluate_parts(parts, params.seed)
+    decisions = decide(nets, rules, params.seed)
+    said = report.remarks(table.num_folds, retrained=not card.val_scores)
     with run_of_training(models) as tracked:
         with new_files(reports) as folder:
             write_text(folder / "data_card.md", data_card(data, read_rows(assignment), read_manifest(resized)))
-            write_tables(folder, results, predictions["test"], table.num_folds, said)
-            write_pictures(folder, models, data.images, predictions["test"], results["test"], params.gallery_images)
+            report.write_tables(folder, results, decisions, test, table.num_folds, said)
+            report.write_pictures(folder, models, data.images, test, results["test"], params.gallery_images)
+            report.write_decision_pictures(folder, nets, rules, decisions)
         tracked.log_params({"train": card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
-        tracked.update_metrics(result_metrics("test", test := results["test"]))
-        tracked.log_result(scores_text(test, said, markdown=True), models, reports, params.model_dump())
+        tracked.update_metrics(report.result_metrics("test", results["test"], decisions))
+        text = report.scores_text(results["test"], decisions, said, markdown=True)
+        tracked.log_result(text, models, reports, params.model_dump())
         if card.params["mode"] == "normal":
             tracked.register(models, params.registered_model)
-    logging.info("\n%s\n", scores_text(test, said))
+    logging.info("\n%s\n", report.scores_text(results["test"], decisions, said))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """The `evaluate` section of `params.yaml`."""
 
 import re
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.training.device import DeviceName
+
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class EvaluateParams(BaseModel):
@@ -16,6 +19,10 @@ class EvaluateParams(BaseModel):
     gallery_images: int = Field(ge=1, le=100)  # the most photographs that one contact sheet shows
     registered_model: str  # name in MLflow's registry
     device: DeviceName
+    sound_class: str | None  # the class that means "no defect"
+    false_alarm_rate: float = Field(gt=0, lt=1)  # what the operating points hold
+    miss_rate: float = Field(gt=0, lt=1)
+    costs: dict[str, dict[str, Cost]] | None  # true class -> answer -> cost; see `costs.cost_matrix`
 
     @field_validator("registered_model")
     @classmethod

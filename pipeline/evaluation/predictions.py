@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.assignment import Assignment
+from pipeline.data.assignment import Assignment, Parts
 from pipeline.data.packed import PackedSet
 from pipeline.errors import ModelError
 from pipeline.text import shown
@@ -56,12 +56,24 @@ class Predictions:
         return highest
 
 
-def predict_parts(models: Path, packed: PackedSet, assignment: Assignment, compute: Compute) -> dict[str, Predictions]:
-    """Let the trained nets answer for ``test`` and ``val``.
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one net says of photographs that it has not learnt.
 
-    With folds, every photograph that is used is in both: each fold's net answers for the photographs of its test part
-    and of its val part, and all answers are pooled. No net answers for what it was trained on, nor, in ``test``, for
-    what chose its epoch.
+    Attributes
+    ----------
+    val : what chose its epoch, fitted its temperature, and may choose thresholds.
+    test : what has chosen nothing.
+    temperature : that its probabilities are made with.
+    """
+
+    val: Predictions
+    test: Predictions
+    temperature: float
+
+
+def predict_nets(models: Path, packed: PackedSet, assignment: Assignment, compute: Compute) -> list[Answers]:
+    """Let the trained nets that are judged answer for their ``test`` and ``val`` parts: one net, or one a fold.
 
     Raises
     ------
@@ -70,17 +82,29 @@ def predict_parts(models: Path, packed: PackedSet, assignment: Assignment, compu
     """
     learnt = assignment.apply(packed)
     if not assignment.num_folds:
-        trained, parts = load(judged_folder(models), compute.device), assignment.parts()
-        return {name: predict_part(trained, learnt, getattr(parts, name)) for name in ("test", "val")}
-    pieces: dict[str, list[Predictions]] = {"test": [], "val": []}
-    for fold in range(assignment.num_folds):
-        trained, parts = load(models / FOLDS / str(fold), compute.device), assignment.fold_parts(fold)
-        for name, answers in pieces.items():
-            answers.append(predict_part(trained, learnt, getattr(parts, name)))
-    return {name: _pooled(answers) for name, answers in pieces.items()}
+        return [_answers(load(judged_folder(models), compute.device), learnt, assignment.parts())]
+    return [
+        _answers(load(models / FOLDS / str(fold), compute.device), learnt, assignment.fold_parts(fold))
+        for fold in range(assignment.num_folds)
+    ]
 
 
-def _pooled(pieces: Sequence[Predictions]) -> Predictions:
+def _answers(trained: TrainedModel, packed: PackedSet, parts: Parts) -> Answers:
+    val, test = (predict_part(trained, packed, rows) for rows in (parts.val, parts.test))
+    return Answers(val, test, trained.card.temperature)
+
+
+def pooled_parts(nets: Sequence[Answers]) -> dict[str, Predictions]:
+    """Return all answers for ``test`` and for ``val``.
+
+    With folds, every photograph that is used is in both. No net answers for what it was trained on, nor, in ``test``,
+    for what chose its epoch.
+    """
+    return {"test": pooled([net.test for net in nets]), "val": pooled([net.val for net in nets])}
+
+
+def pooled(pieces: Sequence[Predictions]) -> Predictions:
+    """Return the answers of several nets for different photographs as one, in row order."""
     rows = np.concatenate([piece.rows for piece in pieces])
     order = np.argsort(rows)
     paths = [path for piece in pieces for path in piece.paths]

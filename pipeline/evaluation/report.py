@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evaluation.decision_plots import operating_points_png, reliability_png, risk_coverage_png
+from pipeline.evaluation.decisions import Decisions, Rules, decisions_text, write_points
 from pipeline.evaluation.gallery import hits_png, mistakes_png
 from pipeline.evaluation.history import read_history, read_lr_history
 from pipeline.evaluation.metrics import OVERALL, PER_CLASS
 from pipeline.evaluation.plots import class_scores_png, confusion_png, learning_curves_png, lr_history_png
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Answers, Predictions, pooled_parts
 from pipeline.evaluation.result import Result
 from pipeline.evaluation.tables import score_table, write_per_class, write_predictions
 from pipeline.files import write_bytes, write_text
@@ -34,13 +36,18 @@ def remarks(folds: int, retrained: bool) -> list[str]:
     return said
 
 
-def scores_text(result: Result, said: Sequence[str], markdown: bool = False) -> str:
-    """Return what is `said` of the scores, and their table."""
-    return "\n\n".join([*said, score_table(result, markdown=markdown)])
+def scores_text(result: Result, decisions: Decisions, said: Sequence[str], markdown: bool = False) -> str:
+    """Return what is `said` of the scores, their table, and what the probabilities are good for."""
+    return "\n\n".join([*said, score_table(result, markdown=markdown), decisions_text(decisions, markdown=markdown)])
 
 
 def write_tables(
-    folder: Path, results: Mapping[str, Result], test: Predictions, folds: int, said: Sequence[str]
+    folder: Path,
+    results: Mapping[str, Result],
+    decisions: Decisions,
+    test: Predictions,
+    folds: int,
+    said: Sequence[str],
 ) -> None:
     """Write the scores of every part (metrics.json) and the tables of the test part.
 
@@ -50,10 +57,23 @@ def write_tables(
     said : see `remarks`
     """
     metrics: dict[str, Any] = {part: result.to_json() for part, result in results.items()} | {"folds": folds}
+    metrics["test"] |= decisions.to_json()
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     write_predictions(folder / "predictions.csv", test)
     write_per_class(folder / "per_class.csv", results["test"])
-    write_text(folder / SCORES_FILE, scores_text(results["test"], said) + "\n")
+    write_points(folder / "operating_points.csv", decisions.points)
+    write_text(folder / SCORES_FILE, scores_text(results["test"], decisions, said) + "\n")
+
+
+def write_decision_pictures(folder: Path, nets: Sequence[Answers], rules: Rules, decisions: Decisions) -> None:
+    """Write the pictures of what the probabilities are good for on test as PNGs."""
+    pictures = {
+        "reliability": reliability_png(decisions.calibration, "test"),
+        "operating_points": operating_points_png(nets, rules.sound, decisions.points),
+        "risk_coverage": risk_coverage_png(pooled_parts(nets)["test"], decisions.cuts),
+    }
+    for name, png in pictures.items():
+        write_bytes(folder / f"{name}.png", png)
 
 
 def write_pictures(
@@ -80,12 +100,13 @@ def write_pictures(
         write_bytes(folder / f"{name}.png", png)
 
 
-def result_metrics(part: str, result: Result) -> dict[str, float]:
+def result_metrics(part: str, result: Result, decisions: Decisions) -> dict[str, float]:
     """Return the scores by the names under which a tracker compares them.
 
-    ``test/macro_f1`` and its interval ``test/macro_f1/low`` and ``/high``; ``test/f1/<class>`` likewise.
+    ``test/macro_f1`` and its interval ``test/macro_f1/low`` and ``/high``; ``test/f1/<class>`` likewise; and what
+    `Decisions.metrics` names.
     """
-    metrics: dict[str, float] = {}
+    metrics = decisions.metrics(part)
     for end, scores in (("", result.value), ("/low", result.low), ("/high", result.high)):
         for name in OVERALL:
             metrics[f"{part}/{name}{end}"] = getattr(scores, name)

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.errors import DataError
 from pipeline.evaluation.intervals import score_intervals, too_small
 from pipeline.evaluation.metrics import OVERALL, PER_CLASS, Scores, confusion_matrix, score
-from pipeline.evaluation.predictions import FloatArray, IntArray
+from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,14 @@ def evaluate_part(y_true: IntArray, y_pred: IntArray, class_names: tuple[str, ..
     confusion = confusion_matrix(y_true, y_pred, len(class_names))
     low, high = score_intervals(confusion, value, rng)
     return Result(class_names, confusion, value, low, high)
+
+
+def evaluate_parts(parts: Mapping[str, Predictions], seed: int) -> dict[str, Result]:
+    """As `evaluate_part`, for each part, from the same seed."""
+    return {
+        name: evaluate_part(each.y_true, each.y_pred, each.class_names, np.random.default_rng(seed))
+        for name, each in parts.items()
+    }
 
 
 def _rounded(value: float) -> float:

@@ -38,7 +38,7 @@ def score_table(result: Result, markdown: bool = False) -> str:
     notes = result.notes()
     by_class = [
         [
-            _markdown(name) if markdown else shown(name),
+            named(name, markdown),
             str(result.support[k]),
             f"{value.precision[k]:.2f}",
             f"{value.recall[k]:.2f}",
@@ -52,14 +52,14 @@ def score_table(result: Result, markdown: bool = False) -> str:
         [words, f"{getattr(value, name):.2f}", f"[{getattr(low, name):.2f}, {getattr(high, name):.2f}]"]
         for name, words in OVERALL.items()
     ]
-    first = _render(
+    first = render(
         ["Class", "Images", "Precision", "Recall", "F1", "95% interval", "Note"], "<>>>>><", by_class, markdown
     )
-    second = _render(["All classes", "Value", "95% interval"], "<>>", overall, markdown)
+    second = render(["All classes", "Value", "95% interval"], "<>>", overall, markdown)
     return f"{first}\n\n{second}"
 
 
-def _render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], markdown: bool) -> str:
+def render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], markdown: bool) -> str:
     """Align the columns, "<" to the left and ">" to the right, and rule off the header."""
     widths = [max(map(_columns, column)) for column in zip(header, *rows, strict=True)]
     lines = [[_pad(*cell) for cell in zip(row, widths, sides, strict=True)] for row in (header, *rows)]
@@ -68,6 +68,11 @@ def _render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], ma
         return "\n".join("  ".join(line).rstrip() for line in ruled)
     rule = ["-" * (width - 1) + ("-" if side == "<" else ":") for width, side in zip(widths, sides, strict=True)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def named(name: str, markdown: bool) -> str:
+    """Return the name of a class as a line of a terminal, or Markdown, can hold it."""
+    return _markdown(name) if markdown else shown(name)
 
 
 def _markdown(name: str) -> str:

@@ -28,7 +28,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline.errors import PipelineError
 from pipeline.files import STATE_FOLDER, new_folder, replaced, write_text
-from pipeline.training.history import epoch_line, finish
+from pipeline.training.history import epoch_line, leave
 from pipeline.training.live import MOVES_FILE, STATUS_FILE, pending_requests, read_json
 from pipeline.training.loop import Trainer
 from pipeline.training.records import EpochRecord
@@ -93,8 +93,9 @@ class Checkpoint:
         except PipelineError as error:
             if not trainer.records:
                 raise
+            # Not calibrated: what failed may be the device that this would ask.
             with new_folder(DIVERGED) as folder:
-                finish(folder, trainer, run_id)
+                leave(folder, trainer, trainer.kept, run_id)
             kept = f"the best epoch before, {trainer.kept.card.epoch}, is kept in {DIVERGED}"
             raise PipelineError(f"{error}; {kept}") from None
 

@@ -25,7 +25,7 @@ from pipeline.training.loop import Trainer
 from pipeline.training.moves import Move, parse_move
 from pipeline.training.overfit import Verdict, verdict
 from pipeline.training.records import EpochRecord
-from pipeline.training.weights import save
+from pipeline.training.weights import TrainedModel, save
 
 HISTORY_FILE = "history.csv"
 LR_HISTORY_FILE = "lr_history.csv"
@@ -54,8 +54,16 @@ def write_history(folder: Path, records: Sequence[EpochRecord], by_hand: Mapping
 
 
 def finish(folder: Path, trainer: Trainer, run_id: str) -> None:
-    """Leave a training in `folder`: the net that is kept, the tables, and the id of the tracker's run."""
-    save(folder, trainer.kept)
+    """Leave a training in `folder`: the net that is kept, calibrated, the tables, and the id of the tracker's run."""
+    trained = trainer.calibrated()
+    if trained.card.val_scores:
+        logger.info("train: temperature %g", trained.card.temperature)
+    leave(folder, trainer, trained, run_id)
+
+
+def leave(folder: Path, trainer: Trainer, trained: TrainedModel, run_id: str) -> None:
+    """As `finish`, with this net."""
+    save(folder, trained)
     write_history(folder, trainer.records, trainer.by_hand)
     write_text(folder / "run.json", json.dumps({"run_id": run_id}) + "\n")
     if trainer.params.mode == "overfit":

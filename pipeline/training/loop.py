@@ -37,12 +37,13 @@ from pipeline.training.models import build
 from pipeline.training.moves import Move
 from pipeline.training.optimizers import build_average, build_optimizer
 from pipeline.training.overfit import is_learnt, overfit_recipe
-from pipeline.training.predict import net_logits
+from pipeline.training.predict import net_logits, predict_logits
 from pipeline.training.randomness import derive, generator, seeded
 from pipeline.training.ranks import ALONE, Ranks, synced
 from pipeline.training.recipe import TrainParams
 from pipeline.training.records import EpochRecord, kept_epoch
 from pipeline.training.schedules import PlateauState, Schedule
+from pipeline.training.temperature import fit_temperature
 from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
 
 # Purposes of random streams; see `randomness.derive`.
@@ -76,7 +77,7 @@ class Trainer:
     >>> trainer = Trainer(packed, parts.train, parts.val, params, choose_compute())  # doctest: +SKIP
     >>> for record in trainer.epochs():  # doctest: +SKIP
     ...     print(record.epoch, record.val_macro_f1)
-    >>> save(folder, trainer.kept)  # doctest: +SKIP
+    >>> save(folder, trainer.calibrated())  # doctest: +SKIP
 
     Which epoch's net is kept: see `records.kept_epoch`. Without validation rows (an empty array: a training on
     everything) nothing is validated, and what is said of it is NaN.
@@ -215,6 +216,21 @@ class Trainer:
         net = copy.deepcopy(self._trained_net).to("cpu")
         net.load_state_dict(state)
         return TrainedModel(net.eval(), self._card(record))
+
+    def calibrated(self) -> TrainedModel:
+        """Return `kept` with the temperature that fits the validation rows; 1 where there are none.
+
+        With ``mode: overfit`` these are the rows that were learnt by heart, and it is 1 too.
+        """
+        kept = self.kept
+        if self.params.mode == "overfit" or not len(self._val_rows):
+            return kept
+        device = self._compute.device
+        asked = TrainedModel(kept.net.to(device), kept.card)
+        with cpu_threads(self.params.threads):
+            logits = predict_logits(asked, self._images, self._val_rows, _VAL_BATCH)
+        temperature = fit_temperature(logits, self.packed.labels[self._val_rows])
+        return TrainedModel(asked.net.to("cpu"), kept.card.model_copy(update={"temperature": temperature}))
 
     @property
     def _trained_net(self) -> nn.Module:

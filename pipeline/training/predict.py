@@ -13,31 +13,40 @@ from pipeline.training.weights import TrainedModel
 
 
 def predict_logits(
-    trained: TrainedModel, images: Images, rows: Rows | None = None, batch_size: int = 64
+    trained: TrainedModel, images: Images | Tensor, rows: Rows | None = None, batch_size: int = 64
 ) -> NDArray[np.float32]:
     """Return float32 (N, K): the logits for uint8 (N, H, W), or for those `rows` of it, in their order.
 
-    Where the recipe says so, they are those of the mean probability over the picture and its mirror images.
+    Their softmax is the net's answer. Where the recipe says so, they are those of the mean probability over the picture
+    and its mirror images; then they are divided by the card's temperature.
     """
     rows = np.arange(len(images)) if rows is None else rows
-    net = MeanOverFlips(trained.net, trained.card.flips).eval()
-    return net_logits(net, images, rows, trained.card.preprocessing, batch_size)
+    return net_logits(asked(trained), images, rows, trained.card.preprocessing, batch_size)
+
+
+def asked(trained: TrainedModel) -> nn.Module:
+    """Return the net as it is asked for an answer, in evaluation mode: float32 (B, 1, R, R) -> float32 (B, K)."""
+    return MeanOverFlips(trained.net, trained.card.flips, trained.card.temperature).eval()
 
 
 class MeanOverFlips(nn.Module):
-    """A net that is asked about a picture and its mirror images: logits of the mean of the probabilities.
+    """A net that is asked about a picture and its mirror images: logits of the mean of the probabilities, calibrated.
 
     Parameters
     ----------
     flips : for each mirror image, the axes of (B, 1, R, R) along which it is mirrored
+    temperature : divides the logits of the mean; see `temperature`
     """
 
-    def __init__(self, net: nn.Module, flips: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, net: nn.Module, flips: Sequence[tuple[int, ...]], temperature: float) -> None:
         super().__init__()
-        self._net, self._flips = net, flips
+        self._net, self._flips, self._temperature = net, flips, temperature
 
     def forward(self, images: Tensor) -> Tensor:
         """Return float32 (B, K) for float32 (B, 1, R, R)."""
+        return self._mean(images) / self._temperature
+
+    def _mean(self, images: Tensor) -> Tensor:
         logits: Tensor = self._net(images)
         if not self._flips:
             return logits

@@ -26,7 +26,8 @@ from pipeline.training.loop import Trainer, follow
 from pipeline.training.overfit import handful
 from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.recipe import TrainParams
-from pipeline.training.weights import FOLDS
+from pipeline.training.temperature import common_temperature
+from pipeline.training.weights import FOLDS, read_card, write_card
 
 RUN_FILE = "run.json"
 _NETS = "nets"
@@ -175,6 +176,8 @@ class UnfinishedTraining:
     def finish(self, models: Path, run_id: str) -> dict[int, dict[str, float]]:
         """Copy all that will be judged below `models`, and write the tables of their mean beside them.
 
+        The net that was trained on everything has no photographs to be calibrated on, and takes their temperature.
+
         Returns the mean over the folds, epoch by epoch: what their common run is still to be told.
         """
         if not self._judged:
@@ -182,6 +185,9 @@ class UnfinishedTraining:
         folds = [models / FOLDS / str(fold) for fold in range(len(self._judged))]
         for fold in folds:
             shutil.copytree(self._folder / fold.name, fold)
+        if self._params.final == "retrain":
+            temperature = common_temperature([read_card(fold).temperature for fold in folds])
+            write_card(models, read_card(models).model_copy(update={"temperature": temperature}))
         mean = mean_history([read_history(fold) for fold in folds])
         write_history(models, mean, read_moves(folds[0]))
         write_text(models / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -38,6 +38,8 @@ class ModelCard(BaseModel):
     epoch: int  # the one that is kept, counted from 1
     val_scores: dict[str, float]  # of that epoch: loss, macro_f1, and f1/<class>
     params: dict[str, Any]  # the `train` section of params.yaml
+    # What the logits are divided by before probabilities are made of them; a card of an earlier version has none.
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -73,8 +75,13 @@ def state_on_cpu(net: nn.Module) -> dict[str, Tensor]:
 def save(folder: Path, trained: TrainedModel) -> None:
     """Write the net into `folder`; the same net and card give the same bytes."""
     write_bytes(folder / WEIGHTS_FILE, to_bytes(state_on_cpu(trained.net)))
-    card = json.dumps(trained.card.model_dump(mode="json"), indent=2, ensure_ascii=False, sort_keys=True)
-    write_text(folder / CARD_FILE, card + "\n")
+    write_card(folder, trained.card)
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write the card of the net in `folder`, in place of the one that it has."""
+    text = json.dumps(card.model_dump(mode="json"), indent=2, ensure_ascii=False, sort_keys=True)
+    write_text(folder / CARD_FILE, text + "\n")
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
@@ -85,7 +92,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     ModelError
         If a file is missing, is no such file, or does not fit the other.
     """
-    card = _read_card(folder / CARD_FILE)
+    card = read_card(folder)
     with seeded(0, torch.device("cpu")):  # for initial weights that the file's replace
         net = build(card.architecture, len(card.class_names), card.resolution)
     path = folder / WEIGHTS_FILE
@@ -118,7 +125,9 @@ def judged_folder(folder: Path) -> Path:
     return beside if beside.is_dir() else folder
 
 
-def _read_card(path: Path) -> ModelCard:
+def read_card(folder: Path) -> ModelCard:
+    """Return the card of the net in `folder`. Raises ModelError if it is missing, or is none."""
+    path = folder / CARD_FILE
     try:
         return ModelCard.model_validate_json(path.read_bytes())
     except FileNotFoundError:

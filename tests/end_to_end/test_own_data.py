@@ -5,11 +5,15 @@ from checkout import checkout
 from conftest import SHARED_DATA, encode, files_below, make_set, texture
 
 from pipeline.data.packed import open_packed
+from pipeline.params import read_params, replace_value
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    return checkout(tmp_path / "project", {"crack": 3, "sound_bead": 3})
+    project = checkout(tmp_path / "project", {"crack": 3, "sound_bead": 3})
+    replace_value("evaluate", "sound_class", "sound_bead", project.folder / "params.yaml")
+    project.commit("the sample set's sound class")
+    return project
 
 
 def test_use_grow_and_see_what_changed(fresh, tmp_path):
@@ -21,7 +25,9 @@ def test_use_grow_and_see_what_changed(fresh, tmp_path):
     assert "dvc repro" in output
     assert files_below(theirs) == before
     assert files_below(fresh.folder / "data" / "raw" / "Their_photos") == before - {"good/notes.txt"}
-    assert "folder: data/raw/Their_photos" in (fresh.folder / "params.yaml").read_text()
+    params = read_params(fresh.folder / "params.yaml")
+    assert params["data"]["folder"] == "data/raw/Their_photos"
+    assert params["evaluate"]["sound_class"] is None
     fresh.dvc("repro", "split")
     assert len(open_packed(fresh.folder / "data" / "packed").index) == 14
     fresh.commit("first photographs")
@@ -36,13 +42,16 @@ def test_use_grow_and_see_what_changed(fresh, tmp_path):
 
     output = fresh.run("python", "-m", "pipeline", "use", "data/sample")
     assert "sample" in output
+    assert read_params(fresh.folder / "params.yaml")["evaluate"]["sound_class"] == "sound_bead"
     fresh.dvc("repro", "split")
     assert len(open_packed(fresh.folder / "data" / "packed").index) == 6
 
 
 def test_folder_inside_the_project_is_used_where_it_is(fresh):
     make_set(fresh.folder / "photos" / "mine", {"a": 4, "b": 4})
+    replace_value("evaluate", "sound_class", "b", fresh.folder / "params.yaml")
     output = fresh.run("python", "-m", "pipeline", "use", "photos/mine")
+    assert read_params(fresh.folder / "params.yaml")["evaluate"]["sound_class"] == "b"
     assert "used where it is, photos/mine" in output
     assert (fresh.folder / "photos" / "mine.dvc").is_file()
     fresh.dvc("repro", "split")

@@ -133,6 +133,9 @@ def test_one_more_training_on_everything(place):
         assert done.returncode == 0, done.stderr
     card = json.loads((place / "models" / "model.json").read_text())
     assert card["val_scores"] == {}
+    each = [load(place / "models" / "folds" / str(fold)).card.temperature for fold in range(3)]
+    assert card["temperature"] == pytest.approx(np.prod(each) ** (1 / 3), abs=1e-3)
+    assert len(set(each)) == 3
     parent, children = runs(place)
     assert [child.info.run_name for child in children] == ["fold 0", "fold 1", "fold 2", "on everything"]
     judged = [child.data.metrics["train/loss"] for child in children[:3]]

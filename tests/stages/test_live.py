@@ -159,6 +159,7 @@ def test_net_on_everything_follows_the_hand(place):
     final, judged = (json.loads((folder / "model.json").read_text()) for folder in (models, models / "folds" / "0"))
     assert final["val_scores"] == {}
     assert judged["val_scores"]["loss"] > 0
+    assert final["temperature"] == judged["temperature"] != 1
     assert final["epoch"] == len((models / "history.csv").read_text().splitlines()) - 1 >= judged["epoch"]
     tuned = (place / MODEL).read_bytes()
     assert lr("keep", folder=place).returncode == 0

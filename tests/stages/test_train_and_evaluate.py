@@ -27,6 +27,9 @@ from conftest import (
 )
 from safetensors.torch import save_file
 
+from pipeline.evaluation.decisions import POINTS_COLUMNS
+from pipeline.files import read_csv
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
@@ -65,10 +68,49 @@ def test_what_training_leaves(evaluated):
 def test_what_evaluation_leaves(evaluated):
     folder, (_, done) = evaluated
     names = {"confusion", "class_scores", "mistakes", "hits", "learning_curves", "lr_history"}
-    tables = {"metrics.json", "predictions.csv", "per_class.csv", "scores.txt", "data_card.md"}
+    names |= {"reliability", "risk_coverage", "operating_points"}
+    tables = {"metrics.json", "predictions.csv", "per_class.csv", "scores.txt", "data_card.md", "operating_points.csv"}
     assert files_below(folder / "reports") == tables | {f"{name}.png" for name in names}
     assert "too few to judge" in done.stderr
     assert "\\n" in done.stderr  # the line end in a class's name is shown, not printed
+    assert "operating_points" not in json.loads((folder / "reports" / "metrics.json").read_text())["test"]
+    assert len((folder / "reports" / "operating_points.csv").read_text().splitlines()) == 1
+
+
+def evaluate_again(evaluated, tmp_path, **changes):
+    folder = tmp_path / "work"
+    shutil.copytree(evaluated[0], folder)
+    params = small_params()
+    params["evaluate"] |= changes
+    write_params(folder, params)
+    return folder, run_stage(*EVALUATE, folder=folder)
+
+
+def test_operating_points_and_costs(evaluated, tmp_path):
+    folder, done = evaluate_again(evaluated, tmp_path, sound_class="sound", costs={"crack": {"sound": 20.0}})
+    assert done.returncode == 0, done.stderr
+    test = json.loads((folder / "reports" / "metrics.json").read_text())["test"]
+    assert test["calibration"]["log_loss_low"] <= test["calibration"]["log_loss"]
+    assert set(test["operating_points"]) == {"false_alarm_rate", "miss_rate", "likeliest_class"}
+    assert test["cost"]["least"] >= 0
+    assert "to promise 1% takes 99" in done.stderr
+    points = read_csv(folder / "reports" / "operating_points.csv", POINTS_COLUMNS)
+    assert [row["point"] for row in points] == ["false_alarm_rate", "miss_rate", "likeliest_class"]
+    assert "of least expected cost" in (folder / "reports" / "scores.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sound_class": "sond"}, "evaluate.sound_class: wanted null or one of the classes crack, "),
+        ({"costs": {"crack": {"sond": 2.0}}}, "evaluate.costs: wanted names of classes (crack, "),
+        ({"costs": {"crack": {"crack": 2.0}}}, "evaluate.costs.crack.crack: wanted 0 for a right answer, found 2"),
+    ],
+)
+def test_mistakes_in_how_to_evaluate(evaluated, tmp_path, changes, words):
+    folder, done = evaluate_again(evaluated, tmp_path, **changes)
+    assert_one_line_error(done, words)
+    assert half_written(folder) == []
 
 
 def test_evaluation_leaves_other_reports_alone(evaluated, tmp_path):

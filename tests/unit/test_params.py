@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from closure import ROOT
 from hypothesis import given
@@ -108,6 +110,43 @@ def test_original_recipe_in_the_docs_is_a_valid_section(tmp_path):
     recipe = load_section("train", TrainParams, tmp_path / "params.yaml")
     assert (recipe.model, recipe.batch_size, recipe.optimizer, recipe.lr) == ("resnet101", "all", "sgd", 0.001)
     assert recipe.normalization == "none"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sound_class", 1, "evaluate.sound_class: wanted text or null, found 1"),
+        ("false_alarm_rate", 1.5, "evaluate.false_alarm_rate: wanted a number > 0 and < 1, found 1.5"),
+        ("costs", {"crack": {"pore": -2.0}}, "evaluate.costs.crack.pore: wanted a number >= 0, found -2.0"),
+        ("costs", {"crack": 20}, "evaluate.costs.crack: wanted a mapping, found 20"),
+        ("costs", {1: {"pore": 2}}, "evaluate.costs: wanted other keys, found 1"),
+        ("costs", "high", "evaluate.costs: wanted a mapping or null, found 'high'"),
+    ],
+)
+def test_mistakes_in_how_to_evaluate(tmp_path, key, value, message):
+    section = read_params(ROOT / "params.yaml")["evaluate"] | {key: value}
+    (tmp_path / "params.yaml").write_text(json.dumps({"evaluate": section}).replace('{"1":', "{1:"))
+    with pytest.raises(ParameterError) as error:
+        load_section("evaluate", EvaluateParams, tmp_path / "params.yaml")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["a:\n  b:\nc: 1\n", "a:\n  b:   # why\nc: 1\n", "a:\n  b: null\nc: 1\n"])
+def test_replace_value_of_nothing(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    replace_value("a", "b", "new", file)
+    assert read_params(file) == {"a": {"b": "new"}, "c": 1}
+    assert ("# why" in text) == ("# why" in file.read_text())
+
+
+def test_replace_value_by_null(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("a:\n  b: c # why\n")
+    replace_value("a", "b", None, file)
+    assert file.read_text() == "a:\n  b: null # why\n"
+    replace_value("a", "b", "c", file)
+    assert file.read_text() == "a:\n  b: c # why\n"
 
 
 @given(value=st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30))

@@ -88,10 +88,17 @@ def test_shortened_names_stay_different():
         {"typo": 1},
         {"device": "gpu"},
         {"registered_model": "a/b"},
+        {"sound_class": 3},
+        {"false_alarm_rate": 0.0},
+        {"miss_rate": 1.0},
+        {"costs": {"a": 2.0}},
+        {"costs": {"a": {"b": -1.0}}},
+        {"costs": {"a": {"b": float("inf")}}},
     ],
 )
 def test_params_refuse(change):
     good = {"seed": 0, "gallery_images": 24, "registered_model": "weldproof", "device": "auto"}
+    good |= {"sound_class": None, "false_alarm_rate": 0.05, "miss_rate": 0.01, "costs": None}
     EvaluateParams.model_validate(good)
     with pytest.raises(ValidationError):
         EvaluateParams.model_validate(good | change)

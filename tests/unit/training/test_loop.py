@@ -10,6 +10,7 @@ from pipeline.training.device import Compute, choose_compute
 from pipeline.training.history import epoch_metrics
 from pipeline.training.loop import Trainer
 from pipeline.training.predict import predict_logits
+from pipeline.training.temperature import fit_temperature
 from pipeline.training.weights import save
 
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -237,6 +238,30 @@ def test_kept_so_far_is_there_between_epochs_and_not_changed_by_later_ones(make_
     assert kept.card.epoch == trainer.kept.card.epoch == 1
     assert same(kept.net.state_dict(), before)
     assert same(trainer.kept.net.state_dict(), before)
+
+
+def test_the_temperature_is_fitted_on_val_and_changes_nothing_else(make_packed, recipe):
+    packed = make_packed(LABELS)
+    flips = {"flip_horizontal": True, "flip_vertical": False}
+    params = recipe(epochs=2, test_time_flips=True)
+    params = params.model_copy(update={"augment": params.augment.model_copy(update=flips)})
+    trainer = Trainer(packed, TRAIN, VAL, params, CPU)
+    list(trainer.epochs())
+    kept, calibrated = trainer.kept, trainer.calibrated()
+    wanted = fit_temperature(predict_logits(kept, packed.images, VAL), packed.labels[VAL])
+    assert calibrated.card == kept.card.model_copy(update={"temperature": wanted})
+    assert wanted != 1.0
+    assert kept.card.temperature == 1.0
+    assert same(calibrated.net.state_dict(), kept.net.state_dict())
+    assert trainer.calibrated().card == calibrated.card
+
+
+def test_without_val_or_on_what_was_learnt_by_heart_there_is_no_temperature(make_packed, recipe):
+    packed = make_packed(LABELS)
+    for rows, changes in ((np.empty(0, np.int64), {}), (TRAIN, {"mode": "overfit"})):
+        trainer = Trainer(packed, TRAIN, rows, recipe(epochs=1, **changes), CPU)
+        next(trainer.epochs())
+        assert trainer.calibrated().card.temperature == 1.0
 
 
 def test_the_card_says_how_the_net_was_made(make_packed, recipe):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pipeline.training.models import build
-from pipeline.training.predict import class_probabilities, net_logits, predict_logits
+from pipeline.training.predict import class_probabilities, mean_probabilities, net_logits, predict_logits
 from pipeline.training.weights import ModelCard, TrainedModel
 
 
@@ -81,3 +81,16 @@ def test_the_net_is_asked_about_the_mirror_images_that_the_recipe_allows(trained
     assert np.allclose(
         predict_logits(TrainedModel(trained.net, off), images), predict_logits(trained, images), atol=1e-6
     )
+
+
+def test_the_temperature_comes_after_the_mean_over_mirror_images(trained, images):
+    augment = {"flip_horizontal": True, "flip_vertical": False}
+    params = {"test_time_flips": True, "augment": augment}
+    plain = TrainedModel(trained.net, trained.card.model_copy(update={"params": params}))
+    mean = class_probabilities(predict_logits(plain, images)).astype(np.float64)
+    warm = TrainedModel(trained.net, plain.card.model_copy(update={"temperature": 2.5}))
+    wanted = mean ** (1 / 2.5) / (mean ** (1 / 2.5)).sum(axis=1, keepdims=True)
+    assert not np.allclose(wanted, mean, atol=1e-3)
+    assert np.allclose(class_probabilities(predict_logits(warm, images)), wanted, atol=1e-6)
+    assert np.allclose(mean_probabilities([warm], images), wanted, atol=1e-6)
+    assert np.allclose(mean_probabilities([warm, plain], images), (wanted + mean) / 2, atol=1e-6)

@@ -6,7 +6,7 @@ import torch
 from pipeline.errors import ModelError
 from pipeline.training.batches import Preprocessing
 from pipeline.training.models import build
-from pipeline.training.weights import ModelCard, TrainedModel, load, save
+from pipeline.training.weights import ModelCard, TrainedModel, load, read_card, save, write_card
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def trained():
         epoch=7,
         val_scores={"macro_f1": 0.5},
         params={"lr": 0.001, "lr_steps": {"3": 0.1}, "threads": None},
+        temperature=1.25,
     )
     net = build("squeezenet1_1", 2, 32).to(memory_format=torch.channels_last)
     return TrainedModel(net.eval(), card)
@@ -74,6 +75,20 @@ def test_loading_leaves_the_random_state_alone(saved):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_card_of_an_earlier_training_has_no_temperature(saved):
+    card = json.loads((saved / "model.json").read_text(encoding="utf-8"))
+    del card["temperature"]
+    (saved / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    assert load(saved).card.temperature == 1.0
+
+
+def test_a_card_is_replaced_alone(saved, trained):
+    before = (saved / "model.safetensors").read_bytes()
+    write_card(saved, trained.card.model_copy(update={"temperature": 2.0}))
+    assert read_card(saved).temperature == load(saved).card.temperature == 2.0
+    assert (saved / "model.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
 def test_a_missing_file(saved, name):
     (saved / name).unlink()
@@ -90,6 +105,8 @@ def change(path, **changes):
     [
         ({"epoch": "seven"}, "model.json: wanted a trained net's card, found epoch: "),
         ({"extra": 1}, "model.json: wanted a trained net's card, found extra: "),
+        ({"temperature": 0}, "model.json: wanted a trained net's card, found temperature: "),
+        ({"temperature": "hot"}, "model.json: wanted a trained net's card, found temperature: "),
         ({"architecture": "resnet19"}, "train.model: wanted a torchvision classification net"),
         (
             {"class_names": ["a"]},
