@@ -52,14 +52,14 @@ def score_table(result: Result, markdown: bool = False) -> str:
         [words, f"{getattr(value, name):.2f}", f"[{getattr(low, name):.2f}, {getattr(high, name):.2f}]"]
         for name, words in OVERALL.items()
     ]
-    first = _render(
+    first = render(
         ["Class", "Images", "Precision", "Recall", "F1", "95% interval", "Note"], "<>>>>><", by_class, markdown
     )
-    second = _render(["All classes", "Value", "95% interval"], "<>>", overall, markdown)
+    second = render(["All classes", "Value", "95% interval"], "<>>", overall, markdown)
     return f"{first}\n\n{second}"
 
 
-def _render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], markdown: bool) -> str:
+def render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], markdown: bool) -> str:
     """Align the columns, "<" to the left and ">" to the right, and rule off the header."""
     widths = [max(map(_columns, column)) for column in zip(header, *rows, strict=True)]
     lines = [[_pad(*cell) for cell in zip(row, widths, sides, strict=True)] for row in (header, *rows)]
