@@ -22,7 +22,7 @@ def sentence(comparison: Comparison) -> str:
     if comparison.verdict is not Verdict.UNKNOWN:
         return f"B is {comparison.verdict} than A: of {photographs} it gets {counts}"
     if not comparison.differing:
-        return f"No difference can be shown: A and B give the same answers to all of {photographs}; {macro}."
+        return f"No difference can be shown: A and B give the same answers to all {photographs}; {macro}."
     return f"No difference can be shown: of {photographs} B gets {counts} {_wanted(comparison)}"
 
 
