@@ -132,6 +132,7 @@ def test_a_folder_against_an_mlflow_run_as_json(project, stored, tmp_path):
     assert_one_line_error(done, "wanted a folder of the project")
     done = compare(tmp_path, GOOD, "--json", folder=project)
     assert done.returncode == 0, done.stderr
+    assert not done.stderr
     found = json.loads(done.stdout)
     assert found["run_a"] == str(tmp_path / "predictions.csv")
     assert found["run_b"] == f"reports/predictions.csv of MLflow run {stored[GOOD]}"
