@@ -14,7 +14,7 @@ the Royal Statistical Society B 58:3, 1996) with s = 1. For recall this is exact
 
 `benchmarks/interval_coverage.py` measures how often these intervals hold the truth, beside the alternatives. Where most
 classes have only 1 or 2 images here, those over all classes are too narrow. So are all of them where the photographs of
-a class come in groups that are not independent: `_draw_rows` is where counts turn into what they are worth.
+a class come in groups that are not independent: `draw_rows` is where counts turn into what they are worth.
 """
 
 import numpy as np
@@ -47,19 +47,19 @@ def score_intervals(
         images, and where only one class has any, precision and `mcc`.
     """
     tail = (1 - CONFIDENCE) / 2
-    per_class, overall = _as_arrays(value)
+    per_class, overall = as_arrays(value)
     below_class, below_overall = _draw_scores(confusion, _wrong_image(len(confusion)), rng, draws)
     above_class, above_overall = _draw_scores(confusion, np.eye(len(confusion)), rng, draws)
     low_class, high_class = np.quantile(below_class, tail, axis=0), np.quantile(above_class, 1 - tail, axis=0)
     low_overall = np.quantile(below_overall, tail, axis=0).min(axis=0)
     high_overall = np.quantile(above_overall, 1 - tail, axis=0).max(axis=0)
-    unknown_class, unknown_overall = _unknown(confusion.sum(axis=1) > 0)
+    unknown_class, unknown_overall = unknown(confusion.sum(axis=1) > 0)
     low_class[unknown_class], high_class[unknown_class] = 0.0, 1.0
     low_overall[unknown_overall], high_overall[unknown_overall] = -1.0, 1.0
     low_overall, high_overall = np.clip([low_overall, high_overall], _LOWEST, 1.0)
     return (
-        _as_scores(np.minimum(low_class, per_class), np.minimum(low_overall, overall)),
-        _as_scores(np.maximum(high_class, per_class), np.maximum(high_overall, overall)),
+        as_scores(np.minimum(low_class, per_class), np.minimum(low_overall, overall)),
+        as_scores(np.maximum(high_class, per_class), np.maximum(high_overall, overall)),
     )
 
 
@@ -80,7 +80,7 @@ def too_small(support: int, low: float, high: float) -> str | None:
     return None
 
 
-def _unknown(present: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def unknown(present: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Mark the scores that a part says nothing about: bool (3, K) and (5,).
 
     All of a class without images; and where only one class has images, what depends on the others.
@@ -117,9 +117,9 @@ def _draw_batch(
 ) -> tuple[FloatArray, FloatArray]:
     num_classes, sizes = len(confusion), confusion.sum(axis=1)
     gammas = rng.standard_gamma(confusion, size=(draws, num_classes, num_classes))
-    plain = _draw_rows(gammas, sizes)
-    each = _draw_rows(gammas + rng.standard_gamma(extra, size=gammas.shape), sizes)
-    shared = _draw_rows(gammas + rng.standard_gamma(extra / num_classes, size=gammas.shape), sizes)
+    plain = draw_rows(gammas, sizes)
+    each = draw_rows(gammas + rng.standard_gamma(extra, size=gammas.shape), sizes)
+    shared = draw_rows(gammas + rng.standard_gamma(extra / num_classes, size=gammas.shape), sizes)
     hits, given = _hits(plain)[:, None], plain.sum(axis=1)[:, None]
     # Row j of these has the image in class j: (draws, K, K).
     one_hits = hits + (_hits(each)[:, None] - hits) * np.eye(num_classes)
@@ -131,7 +131,7 @@ def _draw_batch(
     return class_scores(_hits(each), sizes, each.sum(axis=1)), np.concatenate(overall, axis=1)
 
 
-def _draw_rows(gammas: FloatArray, sizes: IntArray) -> FloatArray:
+def draw_rows(gammas: FloatArray, sizes: IntArray) -> FloatArray:
     """Turn gamma draws into the counts of each row on average: gammas over their sum are a Dirichlet draw."""
     return _ratio(gammas, gammas.sum(axis=-1, keepdims=True)) * sizes[:, None]
 
@@ -170,10 +170,12 @@ def _ratio(above: FloatArray, below: npt.NDArray[np.floating | np.integer]) -> F
     return quotient
 
 
-def _as_arrays(scores: Scores) -> tuple[FloatArray, FloatArray]:
+def as_arrays(scores: Scores) -> tuple[FloatArray, FloatArray]:
+    """Return the scores by class, (3, K), and those over all classes, (5,), in the order of `OVERALL`."""
     per_class = np.stack([getattr(scores, name) for name in PER_CLASS])
     return per_class, np.array([getattr(scores, name) for name in OVERALL])
 
 
-def _as_scores(per_class: FloatArray, overall: FloatArray) -> Scores:
+def as_scores(per_class: FloatArray, overall: FloatArray) -> Scores:
+    """The other way: `as_arrays` undone."""
     return Scores(*per_class, *overall.tolist())

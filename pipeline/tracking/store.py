@@ -1,8 +1,9 @@
 """MLflow: the only module that imports it.
 
-It runs in the process that sends, never in a training. All that it does can be done again after it was broken off at
-any point, or after an answer was lost, and nothing is there twice then: a run is looked up by the tag that holds this
-project's own id of it, and where it was not made here and now, the store is asked for what it has of it.
+It runs in the process that sends, never in a training, and where a run is looked up. All that it does can be done
+again after it was broken off at any point, or after an answer was lost, and nothing is there twice then: a run is
+looked up by the tag that holds this project's own id of it, and where it was not made here and now, the store is asked
+for what it has of it.
 """
 
 import logging
@@ -19,6 +20,7 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import mlflow.pyfunc
@@ -111,6 +113,27 @@ class Store:
         """Ask for an answer."""
         with self._errors("be reached"):
             self.client.search_experiments(max_results=1)
+
+    def find_runs(self, name: str) -> list[str]:
+        """Return MLflow's ids of the runs that have this id, or else this project's own, or else this name."""
+        quote = '"' if "'" in name else "'"
+        if quote in name:
+            return []  # MLflow has no way to ask for both kinds of quotes
+        with self._errors("look for a run"):
+            experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
+            for attribute in ("attributes.run_id", f"tags.{IDENTITY}", "attributes.run_name"):
+                found = self.client.search_runs(experiments, f"{attribute} = {quote}{name}{quote}")
+                if found:
+                    return [str(run.info.run_id) for run in found]
+        return []
+
+    def download(self, run_id: str, path: str, folder: Path) -> Path | None:
+        """Download a file of a run into `folder`, and return where it is; None if the run has no such file."""
+        with self._errors(f"download {path}"):
+            listed = self.client.list_artifacts(run_id, path.rpartition("/")[0] or None)
+            if path not in {file.path for file in listed}:
+                return None
+            return Path(self.client.download_artifacts(run_id, path, str(folder)))
 
     def send(self, head: Record, records: Sequence[Record], files: Path) -> None:
         """Tell records of one kind.
@@ -266,6 +289,12 @@ class Store:
     def _status(self, run: _StoredRun, record: Record, _files: Path) -> None:
         self.client.set_terminated(run.run_id, record["status"], record["time"])
         self._find(run.experiment, record["of"], known=run.run_id)
+
+
+def open_store(address: str) -> Store | None:
+    """Return the store; None where it is a database file that is not there, which only what is sent makes."""
+    file = _database(address)
+    return None if file and not file.exists() else Store(address)
 
 
 def _database(address: str) -> Path | None:

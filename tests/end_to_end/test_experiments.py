@@ -1,5 +1,7 @@
 """`dvc exp`: only what changed runs, and no run is lost with a temporary copy."""
 
+import json
+
 from checkout import client_of, runs_of
 
 
@@ -15,6 +17,11 @@ def test_experiment_runs_training_and_evaluation_alone(project):
     project.dvc("plots", "diff", "HEAD", "-o", "dvc_plots")
     project.run("git", "checkout", "-q", "--", "params.yaml", "dvc.lock")
     project.dvc("checkout")
+    # What DVC keeps of the experiment and what MLflow has of it are the same answers.
+    experiment = run.data.tags["dvc.experiment"]
+    found = json.loads(project.run("python", "-m", "pipeline", "compare", "--json", experiment, run.info.run_id))
+    assert (found["differing"], found["only_a"], found["only_b"], found["ungrouped"]) == (0, 0, 0, 0)
+    assert "of A" in project.run("python", "-m", "pipeline", "compare", "main", experiment)
 
 
 def test_temporary_copy_and_queue_use_their_own_code_and_the_same_store(project):
