@@ -20,8 +20,12 @@ def predict_logits(
     Where the recipe says so, they are those of the mean probability over the picture and its mirror images.
     """
     rows = np.arange(len(images)) if rows is None else rows
-    net = MeanOverFlips(trained.net, trained.card.flips).eval()
-    return net_logits(net, images, rows, trained.card.preprocessing, batch_size)
+    return net_logits(asked(trained), images, rows, trained.card.preprocessing, batch_size)
+
+
+def asked(trained: TrainedModel) -> nn.Module:
+    """Return the net as it is asked for an answer, in evaluation mode: float32 (B, 1, R, R) -> float32 (B, K)."""
+    return MeanOverFlips(trained.net, trained.card.flips).eval()
 
 
 class MeanOverFlips(nn.Module):
