@@ -1,11 +1,13 @@
 """How many photographs a minute are classified: `python benchmarks/predict.py`, ours beside a plain torchvision loop.
 
-JPEG files, decoded, scaled to the squares that are stored (224 pixels) and from there to the net's 96, and classified by
-ResNet-18 with test-time flips, on the CPU. The peer is what one writes first: torchvision's `ImageFolder` and
-transforms, a `DataLoader` with a worker a core, and the same net. Two sets: as cameras write them, and small ones, whose
-time is the net's. Wanted: 1,000 a minute or more on two cores, and no less than the peer on either set.
+JPEG files, decoded, scaled to the squares that are stored (224 pixels) and from there to the net's 96, and classified
+by ResNet-18 on the CPU, alone and with the mirror images of the default recipe (four times the work). The peer is what
+one writes first: torchvision's `ImageFolder` and transforms, a `DataLoader` with a worker a core, and the same net.
+Rates by the clock, and by processor time as if no other process were there. Wanted: 1,000 a minute or more on two
+cores, and by processor time no fewer than the peer.
 """
 
+import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +28,7 @@ from pipeline.training.predict import asked
 from pipeline.training.weights import ModelCard, TrainedModel
 
 STORED, RESOLUTION, MEAN, STD = 224, 96, 120.0, 60.0
-TURNS = 3
+COUNT, TURNS = 256, 2
 
 
 def draw(folder: Path, count: int, height: int, width: int) -> None:
@@ -41,7 +43,7 @@ def draw(folder: Path, count: int, height: int, width: int) -> None:
         cv2.imwrite(str(path), cv2.cvtColor(noisy, cv2.COLOR_GRAY2BGR))
 
 
-def trained() -> TrainedModel:
+def trained(flips: bool) -> TrainedModel:
     """Return a net of random weights, which takes the time that a trained one does."""
     net = build("resnet18", 7, RESOLUTION).to(memory_format=torch.channels_last).eval()
     card = ModelCard(
@@ -53,7 +55,7 @@ def trained() -> TrainedModel:
         std=STD,
         epoch=1,
         val_scores={},
-        params={"test_time_flips": True, "augment": {"flip_horizontal": True, "flip_vertical": True}},
+        params={"test_time_flips": flips, "augment": {"flip_horizontal": True, "flip_vertical": True}},
     )
     assert card.preprocessing == Preprocessing(RESOLUTION, MEAN, STD)
     return TrainedModel(net, card)
@@ -82,23 +84,34 @@ def torchvisions(model: TrainedModel, folder: Path) -> int:
     return count
 
 
-def per_minute(classify: Callable[[TrainedModel, Path], int], model: TrainedModel, folder: Path) -> float:
-    """Return photographs a minute."""
-    start = time.perf_counter()
-    return 60 * classify(model, folder) / (time.perf_counter() - start)
+def rates(classify: Callable[[TrainedModel, Path], int], model: TrainedModel, folder: Path) -> tuple[float, float]:
+    """Return photographs a minute, by the clock and by the processor time of this process and its workers."""
+    start, used = time.perf_counter(), processor_time()
+    count = classify(model, folder)
+    used = (processor_time() - used) / available_cores()
+    return 60 * count / (time.perf_counter() - start), 60 * count / used
+
+
+def processor_time() -> float:
+    """Return the seconds that this process and those of its children that have ended took."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main() -> None:
-    """Print photographs a minute, the best of some turns, and the ratio."""
-    model = trained()
-    for count, height, width in ((400, 960, 1280), (800, 240, 320)):
+    """Print photographs a minute, the best of some turns, and ours as a ratio of the peer's."""
+    for height, width in ((960, 1280), (240, 320)):
         with tempfile.TemporaryDirectory() as name:
-            draw(Path(name), count, height, width)
-            rates = [[per_minute(way, model, Path(name)) for way in (ours, torchvisions)] for _ in range(TURNS)]
-        mine, theirs = np.max(rates, axis=0)
-        print(
-            f"{count} of {width} x {height}: ours {mine:,.0f}, torchvision {theirs:,.0f} a minute: {mine / theirs:.2f}"
-        )
+            draw(Path(name), COUNT, height, width)
+            for flips in (False, True):
+                model = trained(flips)
+                turns = [[rates(way, model, Path(name)) for way in (ours, torchvisions)] for _ in range(TURNS)]
+                (clock, mine), (other_clock, other) = np.max(turns, axis=0)
+                print(f"{width} x {height}, {'with' if flips else 'without'} mirror images: ours {clock:,.0f} a minute")
+                print(f"  by the clock {clock / other_clock:.2f} times torchvision's {other_clock:,.0f}")
+                print(
+                    f"  by processor time {mine:,.0f}, {mine / other:.2f} times torchvision's {other:,.0f}", flush=True
+                )
 
 
 if __name__ == "__main__":

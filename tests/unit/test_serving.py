@@ -31,5 +31,5 @@ def test_bytes_and_base64_as_text_or_as_bytes_are_one_file(served, name):
 
 @pytest.mark.parametrize("entry", ["not base64!", b"", "", 7, None, cv2.imencode(".png", texture(0))[1]])
 def test_what_is_no_file_is_named_by_its_number(served, entry):
-    with pytest.raises(DataError, match="^image 1: "):
+    with pytest.raises(DataError, match=r"^image 1: "):
         served.predict([FILES["palette.png"], entry])
