@@ -28,7 +28,7 @@ from pipeline.training.predict import asked
 from pipeline.training.weights import ModelCard, TrainedModel
 
 STORED, RESOLUTION, MEAN, STD = 224, 96, 120.0, 60.0
-COUNT, TURNS = 256, 2
+COUNT, TURNS = 128, 1
 
 
 def draw(folder: Path, count: int, height: int, width: int) -> None:
