@@ -15,7 +15,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from pipeline import compare, lr
+from pipeline import compare, export, lr, predict
 from pipeline.data.adopt import copy_photographs, home_of, plain_name
 from pipeline.data.assignment import read_rows
 from pipeline.data.card import changes_section, data_card, rows_at
@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     verb = _add_verb(verbs, "import", import_set)
     verb.add_argument("set", choices=["elpv"], help="elpv: 2,624 solar cells from the package elpv-dataset")
     compare.add_arguments(_add_verb(verbs, "compare", compare.compare))
+    predict.add_arguments(_add_verb(verbs, "predict", predict.predict))
+    export.add_arguments(_add_verb(verbs, "export", export.export))
     lr.add_arguments(_add_verb(verbs, "lr", lr.lr))
     _add_verb(verbs, "mend", mend)
     _add_verb(verbs, "summary", summary)

@@ -1,7 +1,6 @@
 """A trained net that takes image files: what MLflow loads as `mlflow.pyfunc`, by the loader below, without pickle.
 
-The way from a file to the net's input is the pipeline's own: `pipeline.data.read`, `pipeline.data.resize`, and the
-preprocessing in `pipeline.training`.
+The way from a file to the answer is that of `pipeline.classifier`.
 """
 
 import base64
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data.squares import read_square
+from pipeline.classifier import Classifier
 from pipeline.errors import DataError, UnreadableImageError
-from pipeline.training.predict import mean_probabilities
 from pipeline.training.weights import TrainedModel, load_final
 
 
@@ -23,8 +21,7 @@ class ImageClassifier:
     """A trained net, or an ensemble whose members' probabilities are averaged: image files to classes."""
 
     def __init__(self, *members: TrainedModel) -> None:
-        self._members = members
-        self._card = members[0].card
+        self._classifier = Classifier(*members)
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Classify image files, each given as its bytes or as their base64 text.
@@ -48,7 +45,7 @@ class ImageClassifier:
             If a file cannot be decoded; the text says which, counted from 0, and why.
         """
         images = [self._read(number, entry) for number, entry in enumerate(_entries(model_input))]
-        class_names = self._card.class_names
+        class_names = self._classifier.class_names
         probabilities = self.probabilities(np.stack(images)) if images else np.empty((0, len(class_names)), np.float32)
         table = pd.DataFrame(probabilities, columns=[f"probability of {name}" for name in class_names], dtype=float)
         best = probabilities.argmax(axis=1)
@@ -58,11 +55,11 @@ class ImageClassifier:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 (N, K) for stored squares, uint8 (N, H, W)."""
-        return mean_probabilities(self._members, images)
+        return self._classifier.probabilities(images)
 
     def _read(self, number: int, entry: object) -> np.ndarray:
         try:
-            return read_square(_file_bytes(entry), self._card.stored_size[0])
+            return self._classifier.square(_file_bytes(entry))
         except UnreadableImageError as error:
             raise DataError(f"image {number}: {error}") from None
 
@@ -82,10 +79,19 @@ def _entries(model_input: Any) -> Iterable[object]:
 
 def _file_bytes(entry: object) -> bytes:
     if isinstance(entry, bytes | bytearray | memoryview):
-        return bytes(entry)
+        # MLflow's server hands on the texts of `inputs` and `instances` as bytes, still in base64. No image file is
+        # base64 text by chance: each has a byte among its first that such text has not.
+        return _from_base64(bytes(entry)) or bytes(entry)
     if isinstance(entry, str):
-        try:
-            return base64.b64decode(entry, validate=True)
-        except (binascii.Error, ValueError):
-            raise UnreadableImageError("wanted base64 text, found something else") from None
+        data = _from_base64(entry)
+        if data is None:
+            raise UnreadableImageError("wanted base64 text, found something else")
+        return data
     raise UnreadableImageError(f"wanted the bytes of a file or base64 text, found {type(entry).__name__}")
+
+
+def _from_base64(text: str | bytes) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -30,7 +30,11 @@ WALLS = {
     "data": {"errors", "files", "text", "params", "stage"},
     "training": {"errors", "files", "text", "params", "stage", "data"},
     "evaluation": {"errors", "files", "text", "params", "stage", "data", "training"},
-    "serving": {"errors", "data", "training"},
+    "classifier": {"errors", "text", "data", "training"},
+    "serving": {"errors", "classifier", "training"},
+    "registry": {"text", "classifier", "training", "tracking"},
+    "predict": {"errors", "text", "params", "data", "evaluation", "registry", "tracking"},
+    "export": {"errors", "files", "text", "data", "training", "predict", "registry"},
     "tracking": {"errors", "files"},
     "__init__": set(),
     "__main__": {
@@ -45,7 +49,8 @@ WALLS = {
         "data",
         "training",
         "evaluation",
-        "serving",
+        "predict",
+        "export",
         "tracking",
     },
 }
@@ -53,7 +58,8 @@ WALLS = {
 OWNERS = {
     "mlflow": {"tracking"},
     "dvc": {"mend"},
-    "torch": {"training", "serving"},
+    "torch": {"training"},
+    "onnxruntime": {"export"},
     "torchvision": {"training"},
     "sklearn": {"training", "evaluation"},
     "matplotlib": {"evaluation"},

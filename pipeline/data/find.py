@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -63,19 +63,43 @@ def find_photographs(folder: Path) -> Listing:
         raise DataError(f"{shown(folder)}: wanted a folder that holds one folder a class, found no such folder")
     photographs: list[Photograph] = []
     ignored: list[tuple[str, str]] = []
-    refused: list[str] = []
-    for path in _walk(folder, folder.resolve(), refused):
+    refused: list[tuple[str, str]] = []
+    root = folder.resolve()
+    for path in _walk(folder, lambda entry: _why_refused(entry, root), refused):
         reason = _why_ignored(path)
         if reason:
             ignored.append((path, reason))
         else:
             photographs.append(Photograph(class_name=sys.intern(path.partition("/")[0]), path=path))
     if refused:
-        raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *sorted(refused)]))
+        lines = sorted(f"{shown(path)}: {problem}" for path, problem in refused)
+        raise DataError("\n  ".join([f"{shown(folder)}: {len(refused)} names cannot be used:", *lines]))
     ignored += _empty_folders(folder, [*(one.path for one in photographs), *(path for path, _ in ignored)])
     listing = Listing(tuple(sorted(photographs)), tuple(sorted(ignored)))
     _check_classes(folder, listing)
     return listing
+
+
+def find_images(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """List the image files below `folder`, whichever folders they stand in, to be asked about and not to learn from.
+
+    As in `find_photographs`, hidden names and unknown endings do not count. But any name will do, as will a symbolic
+    link to a file; links to folders are not followed.
+
+    Returns
+    -------
+    paths : below `folder`, with forward slashes, sorted
+    ignored : (path, reason) of what does not count, sorted
+    """
+    paths: list[str] = []
+    ignored: list[tuple[str, str]] = []
+    for path in _walk(folder, _why_not_followed, ignored):
+        reason = _why_no_image(path)
+        if reason:
+            ignored.append((path, reason))
+        else:
+            paths.append(path)
+    return sorted(paths), sorted(ignored)
 
 
 def _check_classes(folder: Path, listing: Listing) -> None:
@@ -106,18 +130,24 @@ def _ignored_words(listing: Listing) -> str:
 
 
 def _why_ignored(path: str) -> str | None:
+    if "/" not in path and not path.startswith("."):
+        return "not in a class folder"
+    return _why_no_image(path)
+
+
+def _why_no_image(path: str) -> str | None:
     if path.startswith(".") or "/." in path:
         return "hidden"
-    if "/" not in path:
-        return "not in a class folder"
     if path.lower().endswith(IMAGE_ENDINGS):
         return None
     ending = PurePosixPath(path).suffix
     return f"ending {ending!r}" if ending else "no ending"
 
 
-def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[str]:
-    """Yield every file's path below `folder`; names that cannot be used are appended to `refused`.
+def _walk(
+    folder: Path, why_refused: Callable[[os.DirEntry[str]], str | None], refused: list[tuple[str, str]]
+) -> Iterator[str]:
+    """Yield every file's path below `folder`; what cannot be used is appended to `refused`: (path, reason).
 
     Hidden folders are not entered: they are yielded as one hidden path.
     """
@@ -128,10 +158,10 @@ def _walk(folder: Path, root: Path, refused: list[str]) -> Iterator[str]:
             for entry in entries:
                 path = f"{prefix}{entry.name}"
                 hidden = entry.name.startswith(".")
-                problem = None if hidden else _why_refused(entry, root)
+                problem = None if hidden else why_refused(entry)
                 if problem:
-                    refused.append(f"{shown(path)}: {problem}")
-                elif not hidden and entry.is_dir():
+                    refused.append((path, problem))
+                elif not hidden and entry.is_dir(follow_symlinks=False):
                     pending.append((entry.path, f"{path}/"))
                 else:
                     yield path
@@ -148,6 +178,12 @@ def _why_refused(entry: os.DirEntry[str], root: Path) -> str | None:
         return _why_link_refused(Path(entry.path), root)
     if not entry.is_file() and not entry.is_dir():
         return "wanted a file or a folder, found a special file"
+    return None
+
+
+def _why_not_followed(entry: os.DirEntry[str]) -> str | None:
+    if entry.is_symlink() and Path(entry.path).is_dir():
+        return "a symbolic link to a folder"
     return None
 
 

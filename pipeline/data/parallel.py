@@ -16,21 +16,21 @@ Result = TypeVar("Result")
 def map_threads(
     function: Callable[[Item], Result],
     items: Sequence[Item],
-    progress: str,
+    progress: str | None,
     images: Callable[[Item], int] = lambda _: 1,
 ) -> Generator[Result, None, None]:
     """Yield `function` of each item, in order, computed on as many threads as there are cores to use.
 
     Threads, not processes: OpenCV leaves the interpreter's lock while it decodes, scales and encodes. They run only a
     few items ahead of the caller, so that memory stays flat. The first exception ends it all: what has not begun is not
-    done. A bar labelled `progress` is drawn on a terminal; it counts the `images` of each item.
+    done. A bar labelled `progress`, if any, is drawn on a terminal; it counts the `images` of each item.
     """
     # Two layers of threads would fight for the same cores.
     cv2.setNumThreads(1)
     threads = available_cores()
     executor = ThreadPoolExecutor(max_workers=threads)
     pending: deque[tuple[Item, Future[Result]]] = deque()
-    bar = tqdm(total=sum(map(images, items)), desc=progress, unit="image", disable=None)
+    bar = tqdm(total=sum(map(images, items)), desc=progress, unit="image", disable=progress is None or None)
 
     def first() -> Result:
         item, future = pending.popleft()

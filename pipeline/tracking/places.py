@@ -35,6 +35,11 @@ def tracking_uri(configured: str | None = None) -> str:
     return f"{_SQLITE}{project_root() / address.removeprefix(_SQLITE)}"
 
 
+def is_in_store(model: str) -> bool:
+    """Say whether a model is named by an address in MLflow, and not by a folder."""
+    return model.startswith(("models:/", "runs:/"))
+
+
 def shown_address(address: str) -> str:
     """Return an address without the name and password that it may hold."""
     return re.sub(r"//[^/@]*@", "//", address)

@@ -9,6 +9,7 @@ for what it has of it.
 import logging
 import math
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,13 +24,14 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
+import mlflow.artifacts
 import mlflow.pyfunc
 from filelock import FileLock
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine_with_retry
 from mlflow.types import ColSpec, DataType, Schema
 from sqlalchemy.engine import make_url
@@ -43,6 +45,8 @@ from pipeline.tracking.places import shown_address
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 MODEL_NAME = "model"
 """Where the model stands in a run."""
+LOADER = "pipeline.serving"
+"""The module that loads the model where MLflow serves it."""
 IDENTITY = "trained_as"
 """The tag with this project's own id of a run, which is also what `models/run.json` says."""
 
@@ -270,7 +274,7 @@ class Store:
             warnings.filterwarnings("ignore", message=".*input example")
             mlflow.pyfunc.log_model(
                 name=MODEL_NAME,
-                loader_module="pipeline.serving",
+                loader_module=LOADER,
                 data_path=str(kept / "models"),
                 code_paths=[str(kept / "pipeline")],
                 pip_requirements=record["requirements"],
@@ -295,6 +299,63 @@ def open_store(address: str) -> Store | None:
     """Return the store; None where it is a database file that is not there, which only what is sent makes."""
     file = _database(address)
     return None if file and not file.exists() else Store(address)
+
+
+def fetch_model(address: str, uri: str, target: Path) -> tuple[str, Path]:
+    """Copy a model of this project out of an MLflow store into the folder `target`.
+
+    Nothing that comes with it is run, and what MLflow has set for the whole process is left alone.
+
+    Parameters
+    ----------
+    address : of the store, as MLflow takes it
+    uri : ``models:/name@alias``, ``models:/name/version``, ``models:/name/latest`` or ``runs:/id/model``
+
+    Returns
+    -------
+    found : `uri`, with the version that an alias or ``latest`` means now
+    models : the folder that `train` wrote
+
+    Raises
+    ------
+    TrackingError
+        If the store is not there, does not have it, or has a model of another kind there.
+    """
+    file = _database(address)
+    if file and not file.exists():
+        raise TrackingError(f"{uri}: wanted an MLflow store that has it, found no {file}")
+    try:
+        client = mlflow.MlflowClient(address, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or address)
+        found = _with_version(client, uri)
+        source = _source(client, found)
+        folder = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(target), tracking_uri=address))
+        flavor = Model.load(str(folder)).flavors.get("python_function", {})
+    except Exception as error:
+        # Whatever it is: see `Store._errors`.
+        raise TrackingError(f"MLflow at {shown_address(address)}: cannot fetch {uri}: {_reason(error)}") from None
+    if flavor.get("loader_module") != LOADER:
+        raise TrackingError(f"{uri}: wanted a model that `evaluate` registered, found one of another kind")
+    return found, folder / flavor["data"]
+
+
+def _with_version(client: mlflow.MlflowClient, uri: str) -> str:
+    if alias := re.fullmatch(r"models:/([^/@]+)@([^/@]+)", uri):
+        return f"models:/{alias[1]}/{client.get_model_version_by_alias(alias[1], alias[2]).version}"
+    if latest := re.fullmatch(r"models:/([^/@]+)/latest", uri):
+        versions = [int(each.version) for each in client.search_model_versions(f"name = '{latest[1]}'")]
+        if not versions:
+            raise MlflowException(f"no model is registered as {latest[1]}")
+        return f"models:/{latest[1]}/{max(versions)}"
+    return uri
+
+
+def _source(client: mlflow.MlflowClient, uri: str) -> str:
+    """Return the address at which the store keeps the files of a model."""
+    if version := re.fullmatch(r"models:/([^/@]+)/(\d+)", uri):
+        uri = str(client.get_model_version_download_uri(version[1], version[2]))
+    if logged := re.fullmatch(r"models:/(m-\w+)", uri):
+        return str(client.get_logged_model(logged[1]).artifact_location)
+    return uri
 
 
 def _database(address: str) -> Path | None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.find import Photograph, find_photographs
+from pipeline.data.find import Photograph, find_images, find_photographs
 from pipeline.errors import DataError
 from pipeline.text import shown
 
@@ -147,3 +147,31 @@ def test_odd_names_work(tmp_path, name):
 @given(st.text())
 def test_shown_is_one_printable_line(text):
     assert shown(text).isprintable()
+
+
+def test_images_to_be_asked_about_stand_anywhere_and_have_any_name(tmp_path):
+    touch(
+        tmp_path / "in", "root.png", "a/deep/x.JPG", "a/notes.txt", ".git/x.png", "a/.hidden.png", "a/line\nbreak.png"
+    )
+    touch(tmp_path / "elsewhere", "linked.png")
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "elsewhere" / "linked.png")
+    (tmp_path / "in" / "folder").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "in" / os.fsdecode(b"\xff.png")).write_bytes(b"x")
+    paths, ignored = find_images(tmp_path / "in")
+    assert paths == sorted(paths)
+    # What cannot be opened is listed: whoever opens it says why.
+    assert set(paths) == {
+        "root.png",
+        "a/deep/x.JPG",
+        "a/line\nbreak.png",
+        "link.png",
+        "loop.png",
+        os.fsdecode(b"\xff.png"),
+    }
+    assert ignored == [
+        (".git", "hidden"),
+        ("a/.hidden.png", "hidden"),
+        ("a/notes.txt", "ending '.txt'"),
+        ("folder", "a symbolic link to a folder"),
+    ]
