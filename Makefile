@@ -19,9 +19,10 @@ repro: .venv/installed  ## run the pipeline and print its scores; what a killed 
 	dvc repro
 	@python -m pipeline summary
 
-# Two files at once: much of the time is waiting, for servers and for packages to load.
+# Two files at once: much of the time is waiting, for servers and for packages to load. In their order: those of few but
+# long tests come first, and none is left alone at the end.
 test: .venv/installed-dev  ## run all tests
-	python -m pytest --numprocesses 2 --dist loadfile
+	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-dev  ## lint, format and types
 	ruff check .

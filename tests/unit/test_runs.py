@@ -104,8 +104,9 @@ def stored(project):
 def here(project, monkeypatch):
     """The project as the current folder, with its own store."""
     monkeypatch.chdir(project)
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    # In one process MLflow takes a relative address for that of the first folder in which it was used.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     return project
 
 

@@ -31,7 +31,7 @@ RECIPES = [
         "schedule": "plateau",
         "plateau_patience": 1,
     },
-    {"model": "shufflenet_v2_x0_5", "optimizer": "sgd", "schedule": "cosine", "lr": 0.02},
+    {"model": "shufflenet_v2_x0_5", "optimizer": "sgd", "schedule": "cosine", "lr": 0.002},
 ]
 
 
