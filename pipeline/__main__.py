@@ -39,9 +39,21 @@ CARD = Path("data/card.md")
 def main() -> None:
     """Run the verb that the command line names."""
     arguments = _parser().parse_args()
-    with errors_as_lines():
+    with errors_as_lines(), _reader_may_leave():
         _enter_project()
         arguments.verb(arguments)
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End well where whoever reads the output, such as `head`, has enough."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would try once more at the end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:

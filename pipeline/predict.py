@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,8 +82,8 @@ def predict(arguments: argparse.Namespace) -> None:
         raise DataError(f"predict: wanted photographs ({' '.join(IMAGE_ENDINGS)}), found none")
     classifier = load(arguments.model or default_model(params.registered_model), params.device)
     header, line = FORMATS[arguments.format](classifier.class_names)
-    answered = 0
-    with _stdout() as write, closing(classifier.stream([each.path for each in photographs], "predict")) as answers:
+    answered, write = 0, _stdout()
+    with closing(classifier.stream([each.path for each in photographs], "predict")) as answers:
         write(header)
         for photograph, answer in zip(photographs, answers, strict=True):
             if isinstance(answer, DataError):
@@ -113,9 +113,8 @@ def _complain(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-@contextmanager
-def _stdout() -> Iterator[Callable[[str], None]]:
-    """Yield what writes to stdout, as UTF-8 whatever the terminal's language, and past the progress bar."""
+def _stdout() -> Callable[[str], None]:
+    """Return what writes to stdout, as UTF-8 whatever the terminal's language, and past the progress bar."""
     assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
@@ -123,13 +122,7 @@ def _stdout() -> Iterator[Callable[[str], None]]:
         with tqdm.external_write_mode(sys.stdout):
             sys.stdout.write(text)
 
-    try:
-        yield write
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever reads, such as `head`, has enough. Python would try once more at the end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    return write
 
 
 def _table(names: Names) -> tuple[str, Line]:
