@@ -1,0 +1,1 @@
+"""Why a net errs, with pictures, and the page that says so."""
