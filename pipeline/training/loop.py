@@ -119,6 +119,7 @@ class Trainer:
         _check_pieces(net, len(train_rows), params, ranks)
         net = synced(net) if ranks.count > 1 else net
         self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._forward = torch.compile(self._net) if params.compile else self._net
         self._average = build_average(self._net, params.ema_decay)
         self._optimizer = build_optimizer(self._net, params)
         self._schedule, self._plateau = Schedule(params), PlateauState()
@@ -323,7 +324,7 @@ class Trainer:
 
     def _logits(self, grey: Tensor) -> Tensor:
         with self._compute.autocast():
-            logits: Tensor = self._net(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
+            logits: Tensor = self._forward(normalise(grey, self._preprocessing.mean, self._preprocessing.std))
         return logits
 
     def _losses(self, logits: Tensor, y_true: Tensor) -> Tensor:

@@ -52,6 +52,7 @@ class TrainParams(BaseModel):
     launcher: str
     device: DeviceName
     precision: Literal["auto", "fp32", "bf16"]
+    compile: bool
     threads: Count | None
 
     @property

@@ -54,6 +54,7 @@ RECIPE = {
     "launcher": "python",
     "device": "cpu",
     "precision": "fp32",
+    "compile": False,
     "threads": None,
 }
 
