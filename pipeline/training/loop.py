@@ -118,9 +118,10 @@ class Trainer:
             net = build(params.model, len(packed.class_names), params.resolution, params.weights)
         _check_pieces(net, len(train_rows), params, ranks)
         net = synced(net) if ranks.count > 1 else net
-        self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with _memory_errors_explained():
+            self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._average = build_average(self._net, params.ema_decay)
         self._forward = torch.compile(self._net) if params.compile else self._net
-        self._average = build_average(self._net, params.ema_decay)
         self._optimizer = build_optimizer(self._net, params)
         self._schedule, self._plateau = Schedule(params), PlateauState()
         self._epoch, self._step = 0, 0
@@ -372,7 +373,7 @@ def _memory_errors_explained() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise PipelineError(
-            "train: wanted more memory than the device has; a train.micro_batch_size of 8, say, needs less and keeps "
+            "train: wanted more memory than the device has free; a train.micro_batch_size of 8, say, needs less and keeps "
             f"the batch as it is ({str(error).splitlines()[0]})"
         ) from None
 
