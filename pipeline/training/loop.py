@@ -373,8 +373,8 @@ def _memory_errors_explained() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise PipelineError(
-            "train: wanted more memory than the device has free; a train.micro_batch_size of 8, say, needs less and keeps "
-            f"the batch as it is ({str(error).splitlines()[0]})"
+            "train: wanted more memory than the device has free; a train.micro_batch_size of 8, say, needs less and "
+            f"keeps the batch as it is ({str(error).splitlines()[0]})"
         ) from None
 
 
