@@ -1,9 +1,9 @@
 """Where does a saliency map point? Ours beside Grad-CAM, on pictures of which it is known what gives the class away.
 
-A ResNet-18 learns to tell three marks (a disc, a cross, a bar) that stand somewhere on a mottled ground, at 96 pixels. Of
-new pictures that it answers rightly, each map's peak is looked up, and how much of the map lies on the mark and 4 pixels
-around it. `even` is what a map that says nothing would have. Five minutes on one core:
-`python benchmarks/saliency.py [NET]`.
+A ResNet-18 learns to tell three marks (a disc, a cross, a bar) that stand somewhere on a mottled ground, at 96 pixels.
+Of new pictures that it answers rightly, each map's peak is looked up, and how much of the map lies on the mark and 4
+pixels around it. `even` is what a map that says nothing would have. Five minutes on one core: `python
+benchmarks/saliency.py [NET]`.
 """
 
 import sys

@@ -1,9 +1,9 @@
 """How many planted wrong labels does the report find? `python benchmarks/wrong_labels.py FOLDER [RECIPE]`.
 
-Deals a folder of photographs into folds, gives some of them another class at random, trains a net a fold on what they are
-called now, lets each answer for its fold, and looks for the planted ones among the likeliest wrong labels: as the report
-ranks them, and by the other rankings that cleanlab has, by which ours was chosen. `RECIPE` changes the `train` section of
-params.yaml, as in quality.py. What is not planted but wrong already counts as a false find.
+Deals a folder of photographs into folds, gives some of them another class at random, trains a net a fold on what they
+are called now, lets each answer for its fold, and looks for the planted ones among the likeliest wrong labels: as the
+report ranks them, and by the other rankings that cleanlab has, by which ours was chosen. `RECIPE` changes the `train`
+section of params.yaml, as in quality.py. What is not planted but wrong already counts as a false find.
 
     python benchmarks/wrong_labels.py ../shared/data/xsdd_weld7 resolution=64,epochs=25 --seeds 2
 """
@@ -76,7 +76,9 @@ def main() -> None:
             labels, rows = planted(packed.labels, given.planted, seed)
             answers = out_of_fold(replace(packed, labels=labels), replace(table, labels=labels), params)
             accuracy = (answers.y_pred == packed.labels[answers.rows]).mean()
-            print(f"\nseed {seed}: {given.planted} of {len(answers.rows)} planted; {accuracy:.0%} of the answers are the class before that")
+            print(
+                f"\nseed {seed}: {given.planted} of {len(answers.rows)} planted; {accuracy:.0%} of the answers are the class before that"
+            )
             print(f"{'found among the':42} first 10   first 25   first 50   listed")
             wrong = set(rows.tolist())
             print(line("the report", [doubt.row for doubt in likely_wrong(answers).doubts], wrong))

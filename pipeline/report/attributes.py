@@ -35,8 +35,7 @@ class Attribute:
 
 
 def attributes(packed: PackedSet, rows: IntArray, parts: int) -> list[Attribute]:
-    """Return folder, file type, size, brightness and file size a pixel of `rows`; amounts are cut into `parts` equal
-    parts."""
+    """Return folder, file type, size, brightness and file size a pixel of `rows`; amounts as `in_parts` cuts them."""
     entries = [packed.index[row] for row in rows.tolist()]
     pixels = np.array([entry.height * entry.width for entry in entries], np.float64)
     sizes = [f"{entry.width}x{entry.height}" for entry in entries]

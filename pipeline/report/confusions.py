@@ -32,8 +32,7 @@ class Confusion:
 
 
 def confusions(predictions: Predictions) -> list[Confusion]:
-    """Return the pairs of classes that were mixed up: the most frequent first; of equals, the one with the higher
-    rate."""
+    """Return the pairs of classes that were mixed up, the most frequent first, and of equals the one of higher rate."""
     y_true, y_pred = predictions.y_true, predictions.y_pred
     sizes = np.bincount(y_true, minlength=len(predictions.class_names))
     order = np.argsort(-predictions.confidence, kind="stable")

@@ -1,9 +1,10 @@
 """Likeliest wrong labels, by confident learning over the answers of nets that had not seen the photographs.
 
 C. Northcutt, L. Jiang and I. Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels" (Journal of
-Artificial Intelligence Research 70, 2021), as cleanlab, the authors' own library, does it: a photograph counts against
-its label where the probability of another class is as high as it is on average among photographs labelled so.
-`benchmarks/wrong_labels.py` plants wrong labels and counts how many are found.
+Artificial Intelligence Research 70, 2021), as cleanlab, the authors' own library, does it. A photograph counts against
+its label where the probability of another class is as high as it is on average among photographs labelled so. As many
+as there are of these are listed: those to whose label the nets give the lowest probability. Of cleanlab's rankings this
+one found most of the labels that `benchmarks/wrong_labels.py` plants.
 
 A net's answer for what it was trained on says nothing about the label, which it has learnt by heart. So only
 photographs of test are judged, which with folds are all; without folds those of val too, though they chose the epoch.
@@ -127,9 +128,10 @@ def _found_said(found: Doubts) -> str:
         return f"None of {plural(found.judged, 'photograph')} that could be judged stands out."
     count = len(found.doubts)
     return (
-        f"{count} of {plural(found.judged, 'photograph')} that could be judged ({count / found.judged:.1%}) may be labelled "
-        "wrongly: the net that had not seen them is surer of another class than it is, on average, of photographs that are "
-        "labelled so. That is an upper limit: sure mistakes of the net are among them, and only a look tells."
+        f"Confident learning reckons with {count} wrong labels among {plural(found.judged, 'photograph')} that could "
+        f"be judged ({count / found.judged:.1%}): so often is a net that had not seen them surer of another class than "
+        "it is, on average, of photographs that are labelled so. Sure mistakes of the nets are counted too, so fewer "
+        "are to be expected, and most of them at the head of the list; only a look tells."
     )
 
 
@@ -137,8 +139,8 @@ def _coverage_said(found: Doubts, used: int, folds: int) -> list[str]:
     if folds:
         return [f"Each of the {used} photographs was judged by the net of {folds} that had not seen it."]
     return [
-        f"The other {used - found.judged} of {used} taught the net, whose answers for them say nothing about their labels: "
-        "split.folds judges all. Of those judged, the ones of val also chose the epoch."
+        f"The other {used - found.judged} of {used} taught the net, whose answers for them say nothing about their "
+        "labels: split.folds judges all. Of those judged, the ones of val also chose the epoch."
     ]
 
 

@@ -193,8 +193,8 @@ def _agreement(judged: Judged, seen: Sequence[Seen]) -> list[str]:
     if not whole:
         return []
     return [
-        f"In {same} of {len(whole)}, all neighbours are of the class that was answered: the net has learnt such pictures "
-        "under that name. Where they look alike, ask which label is wrong; where they do not, the net sees too little."
+        f"In {same} of {len(whole)}, all neighbours are of the class that was answered: the net has learnt such "
+        "pictures under that name. Where they look alike, ask which label is wrong; where they do not, the net sees too little."
     ]
 
 

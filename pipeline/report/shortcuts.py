@@ -57,7 +57,7 @@ class Association:
     attribute : of the N photographs.
     closeness : Cramer's V less what chance gives, 0 (not at all) to 1 (the one tells the other).
     p : of such a V by chance, corrected; NaN where the attribute is the same for all.
-    telltales : the values that give a class away; empty where `goes_with_class` is not met.
+    telltales : the values that give a class away; empty where p is above `SURE`.
     """
 
     attribute: Attribute
@@ -68,7 +68,7 @@ class Association:
     @property
     def goes_with_class(self) -> bool:
         """Whether it is more than noise, and much."""
-        return self.p <= SURE and (self.closeness >= CLOSE or bool(self.telltales))
+        return self.p <= SURE and (self.closeness >= CLOSE or (self.attribute.of_file and bool(self.telltales)))
 
     @property
     def alarm(self) -> bool:
@@ -137,9 +137,9 @@ def shortcuts_section(judged: Judged, found: Sequence[Association]) -> Section:
         said.append("Neither folder, file type nor size in pixels gives the class away.")
     said += [_honest_perhaps(each) for each in found if each.goes_with_class and not each.alarm]
     said.append(
-        f"Over all {plural(len(judged.used), 'photograph')} that are used. Closeness: Cramer's V less what chance gives, 0 "
-        "to 1; p: how likely it would be by chance, from permutations of the classes from group to group, corrected for "
-        "the number of attributes. What all photographs share cannot tell anything."
+        f"Over all {plural(len(judged.used), 'photograph')} that are used. Closeness: Cramer's V less what chance gives, "
+        "0 to 1; p: how likely it would be by chance, from permutations of the classes from group to group, corrected "
+        "for the number of attributes (Holm)."
     )
     return Section(_title(bool(alarms)), said, _table(found))
 
@@ -157,8 +157,8 @@ def _alarm(each: Association, judged: Judged) -> list[str]:
         share = f"All {tale.of}" if tale.count == tale.of else f"{tale.count} of {tale.of}"
         said.append(
             f"{share} photographs of {by} {tale.value} are of class {named(names, tale.class_number)}, to which "
-            f"{tale.elsewhere:.0%} of all others belong: the {by} gives the class away, and a net may have learnt that in "
-            "place of the defect."
+            f"{tale.elsewhere:.0%} of all others belong: the {by} gives the class away, and a net may have learnt "
+            "that in place of the defect."
         )
         said += _on_test(each.attribute, tale, judged)
     if len(each.telltales) > _MOST_SAID:
@@ -167,8 +167,7 @@ def _alarm(each: Association, judged: Judged) -> list[str]:
 
 
 def _on_test(attribute: Attribute, tale: Telltale, judged: Judged) -> list[str]:
-    """Say how photographs of the class with the value, and without it, fared on test; nothing where there are not
-    both."""
+    """Say how the class fared on test with the value and without it; nothing where none has it."""
     test, k = judged.test, tale.class_number
     has = attribute.codes[np.searchsorted(judged.used, test.rows)] == attribute.values.index(tale.value)
     own, given = test.y_true == k, test.y_pred == k
@@ -186,8 +185,8 @@ def _on_test(attribute: Attribute, tale: Telltale, judged: Judged) -> list[str]:
 def _remedy(each: Association) -> str:
     if each.attribute.name == "file type":
         return (
-            "Store all photographs alike, from the originals if they are there: one file type, one encoder, one quality. "
-            "Then train again and compare the scores: what falls was learnt from the file."
+            "Store all photographs alike, from the originals if they are there: one file type, one encoder, one "
+            "quality. Then train again and compare the scores: what falls was learnt from the file."
         )
     if each.attribute.name == "size in pixels":
         return (
@@ -195,15 +194,15 @@ def _remedy(each: Association) -> str:
             "again and compare the scores: what falls was learnt from the size."
         )
     return (
-        "If folders stand for cameras, days or parts, take every class in each of them, or keep a folder on one side of "
-        "the split by group.key, and compare the scores."
+        "If folders stand for cameras, days or parts, photograph every class in each of them, or keep a folder on one "
+        "side of the split by group.key, and compare the scores."
     )
 
 
 def _honest_perhaps(each: Association) -> str:
     return (
-        f"The {each.attribute.name} goes with the class (closeness {each.closeness:.2f}). That may be of the defects, or of "
-        "how the classes were photographed: if light or encoder differed from class to class, a net may have learnt that."
+        f"The {each.attribute.name} goes with the class (closeness {each.closeness:.2f}). That may be of the defects, or "
+        "of how the classes were photographed: if light or encoder differed, a net may have learnt that."
     )
 
 

@@ -118,10 +118,10 @@ def slices_section(judged: Judged, rng: np.random.Generator) -> Section:
             if worse
             else ["No slice is worse than the rest beyond noise; a small slice would have to be much worse."]
         ),
-        "Usual: the accuracy to be expected of photographs of the same classes, if the slice made no difference. p: how "
-        "likely as many mistakes would be then, corrected for the number of slices (Holm); a dash where all photographs "
-        "of its classes are in the slice. Brightness, and size where there are many, are cut into thirds of all "
-        "photographs that are used; brightness is the mean grey level, 0 to 255.",
+        "Usual: the accuracy to be expected of photographs of the same classes, if the slice made no difference. p: "
+        "how likely as many mistakes would be then, corrected for the number of slices (Holm); a dash where all "
+        "photographs of its classes are in the slice. Brightness (the mean grey level, 0 to 255), and size where there "
+        "are many, are cut into thirds of all photographs that are used.",
         "The 95% intervals take the photographs as independent; for p, those of one group count as one.",
     ]
     return Section(title, said, _table(found))
@@ -150,8 +150,8 @@ def _recalls(test: Predictions) -> FloatArray:
 def _worse_said(each: Slice) -> str:
     count, value, interval = each.right.words()
     return (
-        f"Worse than the rest: {each.by} {each.value}, {count} right, {value} {interval}, where {each.usual:.1%} are usual "
-        f"for its classes (p = {each.p:.2g})."
+        f"Worse than the rest: {each.by} {each.value}, {count} right, {value} {interval}, where {each.usual:.1%} are "
+        f"usual for its classes (p = {each.p:.2g})."
     )
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from pipeline.training.batches import Images, Rows, gather, to_input
 from pipeline.training.weights import TrainedModel
 
-CELLS = 6
+CELLS = 12
 _AT_ONCE = 16  # maps whose gradients one pass backwards brings
 
 
@@ -112,5 +112,5 @@ def _as_map(output: Tensor) -> Tensor | None:
     if output.ndim == 4 and output.shape[1] == output.shape[2] >= CELLS:
         return output.permute(0, 3, 1, 2)
     if output.ndim == 3 and (side := isqrt(output.shape[1] - 1)) >= CELLS and side**2 == output.shape[1] - 1:
-        return output[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+        return output[:, 1:].transpose(1, 2).reshape(len(output), -1, side, side)
     return None
