@@ -80,9 +80,8 @@ def main() -> None:
         pass
     trained = trainer.kept
     right = rows[predict_logits(trained, packed.images, rows).argmax(axis=1) == packed.labels[rows]]
-    print(
-        f"{net}: {len(right)} of {len(rows)} right\n\nmap                cells  peak on the mark  of the map on it  even"
-    )
+    print(f"{net}: {len(right)} of {len(rows)} right\n")
+    print("map                cells  peak on the mark  of the map on it  even")
     maps = {"Grad-CAM": lambda: grad_cam(trained, packed.images, right, packed.labels[right])}
     for cells in (2, 6, 12, 24):
         maps[f"LayerCAM {cells}+"] = lambda cells=cells: with_cells(cells, trained, packed, right)

@@ -76,9 +76,7 @@ def main() -> None:
             labels, rows = planted(packed.labels, given.planted, seed)
             answers = out_of_fold(replace(packed, labels=labels), replace(table, labels=labels), params)
             accuracy = (answers.y_pred == packed.labels[answers.rows]).mean()
-            print(
-                f"\nseed {seed}: {given.planted} of {len(answers.rows)} planted; {accuracy:.0%} of the answers are the class before that"
-            )
+            print(f"\nseed {seed}: {given.planted} of {len(answers.rows)} planted; accuracy by the old: {accuracy:.0%}")
             print(f"{'found among the':42} first 10   first 25   first 50   listed")
             wrong = set(rows.tolist())
             print(line("the report", [doubt.row for doubt in likely_wrong(answers).doubts], wrong))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pipeline.data.assignment import Assignment, Parts
 from pipeline.data.packed import PackedSet
 from pipeline.evaluation.predictions import IntArray, Predictions
+from pipeline.training.device import Compute
 from pipeline.training.weights import FOLDS, TrainedModel, judged_folder, load
 
 
@@ -68,11 +68,11 @@ def judge(
     return Judged(assignment.apply(packed), test, tuple(nets), parts, by_net, number)
 
 
-def judged_nets(models: Path, assignment: Assignment, device: torch.device | str = "cpu") -> list[TrainedModel]:
+def judged_nets(models: Path, assignment: Assignment, compute: Compute) -> list[TrainedModel]:
     """Load the nets that are judged, in the order of `judge`. Raises ModelError if one is missing."""
     if not assignment.num_folds:
-        return [load(judged_folder(models), device)]
-    return [load(models / FOLDS / str(fold), device) for fold in range(assignment.num_folds)]
+        return [load(judged_folder(models), compute.device)]
+    return [load(models / FOLDS / str(fold), compute.device) for fold in range(assignment.num_folds)]
 
 
 def _parts(assignment: Assignment) -> tuple[Parts, ...]:

@@ -194,7 +194,8 @@ def _agreement(judged: Judged, seen: Sequence[Seen]) -> list[str]:
         return []
     return [
         f"In {same} of {len(whole)}, all neighbours are of the class that was answered: the net has learnt such "
-        "pictures under that name. Where they look alike, ask which label is wrong; where they do not, the net sees too little."
+        "pictures under that name. Where they look alike, ask which label is wrong; where they do not, the net sees "
+        "too little."
     ]
 
 
@@ -204,6 +205,5 @@ def _candidates_said(judged: Judged, candidates: int) -> list[str]:
     some, of = max(sizes, key=lambda each: each[1] - each[0])
     if some == of:
         return []
-    return [
-        f"Neighbours are looked for among {some} of {of} training photographs: large classes are thinned, for time."
-    ]
+    among = f"{some} of {of} training photographs"
+    return [f"Neighbours are looked for among {among}; large classes are thinned, for time."]

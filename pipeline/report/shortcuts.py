@@ -137,9 +137,9 @@ def shortcuts_section(judged: Judged, found: Sequence[Association]) -> Section:
         said.append("Neither folder, file type nor size in pixels gives the class away.")
     said += [_honest_perhaps(each) for each in found if each.goes_with_class and not each.alarm]
     said.append(
-        f"Over all {plural(len(judged.used), 'photograph')} that are used. Closeness: Cramer's V less what chance gives, "
-        "0 to 1; p: how likely it would be by chance, from permutations of the classes from group to group, corrected "
-        "for the number of attributes (Holm)."
+        f"Over all {plural(len(judged.used), 'photograph')} that are used. Closeness: Cramer's V less what chance "
+        "gives, 0 to 1; p: how likely it would be by chance, from permutations of the classes from group to group, "
+        "corrected for the number of attributes (Holm)."
     )
     return Section(_title(bool(alarms)), said, _table(found))
 
@@ -201,8 +201,8 @@ def _remedy(each: Association) -> str:
 
 def _honest_perhaps(each: Association) -> str:
     return (
-        f"The {each.attribute.name} goes with the class (closeness {each.closeness:.2f}). That may be of the defects, or "
-        "of how the classes were photographed: if light or encoder differed, a net may have learnt that."
+        f"The {each.attribute.name} goes with the class (closeness {each.closeness:.2f}). That may be of the defects, "
+        "or of how the classes were photographed: if light or encoder differed, a net may have learnt that."
     )
 
 

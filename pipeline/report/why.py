@@ -30,7 +30,7 @@ def why_sections(
     are.
 
     >>> packed, table = open_packed(folder), read_assignment(path, packed)  # doctest: +SKIP
-    >>> nets = judged_nets(models, table, compute.device)  # doctest: +SKIP
+    >>> nets = judged_nets(models, table, compute)  # doctest: +SKIP
     >>> parts = pooled_parts(predict_nets(models, packed, table, compute))  # doctest: +SKIP
     >>> why_sections(nets, packed, table, parts, [row.group for row in read_rows(path)])  # doctest: +SKIP
 

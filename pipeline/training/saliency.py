@@ -25,6 +25,7 @@ from pipeline.training.batches import Images, Rows, gather, to_input
 from pipeline.training.weights import TrainedModel
 
 CELLS = 12
+_SMOOTHED = 5  # cells
 _AT_ONCE = 16  # maps whose gradients one pass backwards brings
 
 
@@ -101,8 +102,13 @@ def _last_evidence(asked: Tensor, outputs: list[Tensor]) -> Tensor | None:
         for output, gradient in zip(reversed(some), reversed(slopes), strict=True):
             slope, cells = (None if each is None else _as_map(each) for each in (gradient, output))
             if slope is not None and cells is not None and slope.any():
-                return (slope.relu() * cells).sum(dim=1).relu()
+                return (_smooth(slope).relu() * cells).sum(dim=1).relu()
     return None
+
+
+def _smooth(slope: Tensor) -> Tensor:
+    """Average gradients (B, C, h, w) over neighbours: one that came through layers with a stride has a grid in it."""
+    return F.avg_pool2d(slope, _SMOOTHED, stride=1, padding=_SMOOTHED // 2, count_include_pad=False)
 
 
 def _as_map(output: Tensor) -> Tensor | None:

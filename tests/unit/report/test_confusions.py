@@ -1,6 +1,6 @@
 """Which classes are taken for which."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_sets import answered, packed_set, text
 
@@ -8,6 +8,7 @@ from pipeline.evaluation.metrics import confusion_matrix
 from pipeline.report.confusions import HITS, MISTAKES, confusions, confusions_section
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
 def test_pairs_are_the_confusion_matrix_off_its_diagonal(cases):
     y_true, said = zip(*cases, strict=True)

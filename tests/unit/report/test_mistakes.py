@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_sets import answered, one_split, packed_set, text, three_folds
 from nets import sharp_net
@@ -67,6 +67,7 @@ def test_a_copy_in_train_is_the_nearest(net):
     assert near[0].cosine == pytest.approx(1, abs=1e-4)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(1, 60), st.data())
 def test_candidates_thin_large_classes_alone(labels, most, data):
     labels = np.array(labels)

@@ -1,15 +1,17 @@
 """Scores by slice, held against photographs of the same classes."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_sets import answered, packed_set, text
 
-from pipeline.report.slices import holm, slices, slices_section, worse_than_usual
+from pipeline.report.slices import WORSE, holm, slices, slices_section, worse_than_usual
 
+SIXTY = packed_set([0] * 60)
 P_VALUES = st.lists(st.one_of(st.floats(0, 1), st.just(float("nan"))), max_size=8)
 
 
@@ -25,9 +27,10 @@ def test_holm_rejects_what_its_definition_rejects(p_values):
     assert [np.isnan(p) for p in p_values] == [np.isnan(p) for p in corrected]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_p_is_the_share_of_all_ways_to_lay_the_slice_within_the_classes(data):
-    count = data.draw(st.integers(2, 6))
+    count = data.draw(st.integers(2, 5))
     labels = data.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count))
     said = data.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count))
     inside = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
@@ -75,15 +78,16 @@ def test_a_slice_of_the_hardest_class_is_not_blamed_for_it(make_judged):
     assert cam2.p > 0.5
 
 
-def test_chance_raises_no_flag(make_judged):
+def test_chance_raises_no_flag():
     flagged = 0
-    for seed in range(40):
+    for seed in range(200):
         rng = np.random.default_rng(seed)
         labels = rng.integers(0, 3, 60)
         said = np.where(rng.random(60) < 0.3, (labels + 1) % 3, labels)
-        packed = packed_set(labels, format=rng.choice(["PNG", "JPEG"], 60).tolist())
-        flagged += any(each.worse for each in slices(make_judged(said, packed), rng))
-    assert flagged <= 5
+        test = replace(answered(SIXTY, range(60), said), y_true=labels)
+        raw = [worse_than_usual(test, rng.random(60) < share, np.arange(60)) for share in (0.2, 0.5, 0.8)]
+        flagged += min(holm(raw)) < WORSE
+    assert flagged <= 17  # 10 are expected at the most, and more than 17 with a chance of 1%
 
 
 def test_all_photographs_of_a_class_in_a_slice_have_nothing_to_be_held_against(make_judged):

@@ -12,9 +12,11 @@ from pipeline.evaluation.predictions import pooled, predict_part
 from pipeline.report.judged import judged_nets
 from pipeline.report.photos import THUMB
 from pipeline.report.why import why_sections
+from pipeline.training.device import choose_compute
 from pipeline.training.weights import save
 
 LABELS = [0, 1, 2] * 8
+CPU = choose_compute("cpu")
 ODD = ("<b>&", "line\nbreak", "\udcff")
 TITLES = [
     "Which classes are taken for which",
@@ -84,7 +86,7 @@ def test_the_nets_that_are_judged_are_loaded_in_the_order_of_the_folds(nets, tmp
     for fold, net in enumerate(nets):
         card = net.card.model_copy(update={"epoch": fold + 1, "class_names": ("a", "b", "c")})
         save(tmp_path / "folds" / str(fold), replace(net, card=card))
-    assert [net.card.epoch for net in judged_nets(tmp_path, three_folds(packed.labels))] == [1, 2, 3]
-    assert [net.card.epoch for net in judged_nets(tmp_path, one_split(packed.labels))] == [1]
+    assert [net.card.epoch for net in judged_nets(tmp_path, three_folds(packed.labels), CPU)] == [1, 2, 3]
+    assert [net.card.epoch for net in judged_nets(tmp_path, one_split(packed.labels), CPU)] == [1]
     with pytest.raises(ModelError, match="found nothing"):
-        judged_nets(tmp_path / "none", one_split(packed.labels))
+        judged_nets(tmp_path / "none", one_split(packed.labels), CPU)
