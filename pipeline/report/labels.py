@@ -25,6 +25,7 @@ from pipeline.text import shown
 FEWEST = 5
 """Photographs of a class from which a threshold can be told at all."""
 LISTED = 30
+_BELIEVED = 0.3
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,11 @@ def _found_said(found: Doubts) -> str:
     if not found.doubts:
         return f"None of {plural(found.judged, 'photograph')} that could be judged stands out."
     count = len(found.doubts)
+    if count > _BELIEVED * found.judged:
+        return (
+            f"{count} of {plural(found.judged, 'photograph')} that could be judged go against their label. So many cannot "
+            "be believed: these nets know too little to judge labels by. The head of the list may still be worth a look."
+        )
     return (
         f"Confident learning reckons with {count} wrong labels among {plural(found.judged, 'photograph')} that could "
         f"be judged ({count / found.judged:.1%}): so often is a net that had not seen them surer of another class than "

@@ -16,7 +16,7 @@ from pipeline.training.features import net_features
 from pipeline.training.saliency import saliency
 
 NEIGHBOURS = 3
-CANDIDATES = 300
+CANDIDATES = 400
 """Training photographs a net among which neighbours are looked for, unless told."""
 
 Heat = npt.NDArray[np.float32]
@@ -52,8 +52,8 @@ def see_mistakes(judged: Judged, most: int, candidates: int = CANDIDATES) -> lis
 
     Parameters
     ----------
-    candidates : see `candidate_rows`; a net has to look at each of them, at about 10 ms for a ResNet-18 shown 96
-        pixels on one thread.
+    candidates : see `candidate_rows`; each net that erred looks at as many, which takes a ResNet-18 shown 96 pixels
+        some 5 ms each on one thread.
     """
     seen = []
     for number, places in _by_net(judged, judged.wrong[:most]):

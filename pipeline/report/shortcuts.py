@@ -156,8 +156,8 @@ def _alarm(each: Association, judged: Judged) -> list[str]:
     for tale in each.telltales[:_MOST_SAID]:
         share = f"All {tale.of}" if tale.count == tale.of else f"{tale.count} of {tale.of}"
         said.append(
-            f"{share} photographs of {by} {tale.value} are of class {named(names, tale.class_number)}, to which "
-            f"{tale.elsewhere:.0%} of all others belong: the {by} gives the class away, and a net may have learnt "
+            f"{share} photographs of {by} {tale.value} are of class {named(names, tale.class_number)}, as "
+            f"{tale.elsewhere:.0%} of all others are: the {by} gives the class away, and a net may have learnt "
             "that in place of the defect."
         )
         said += _on_test(each.attribute, tale, judged)
@@ -174,7 +174,8 @@ def _on_test(attribute: Attribute, tale: Telltale, judged: Judged) -> list[str]:
     name = named(test.class_names, k)
     if not (own & has).any():
         return []
-    first = f"On test, {(own & has & given).sum()} of the {(own & has).sum()} {name} with it were given their class"
+    right, of = (own & has & given).sum(), (own & has).sum()
+    first = f"On test, {right} of the {of} photographs of {name} with it were given their class"
     if not (own & ~has).any():
         return [
             f"{first}. There is none without it: the scores of {name} do not tell the defect from the {attribute.name}."

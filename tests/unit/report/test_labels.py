@@ -72,6 +72,15 @@ def test_the_section_lists_shows_and_says_what_could_be_judged(planted, make_jud
     assert "Each of the 80 photographs was judged by the net of 5 that had not seen it." in section.said
 
 
+def test_of_a_net_that_knows_nothing_it_is_said(make_judged):
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 20)
+    answers = answers_of(labels, rng.integers(0, 3, 60), rng)
+    section = labels_section(make_judged(labels, packed_set(labels.tolist())), answers, folds=3, most=4)
+    assert "So many cannot be believed" in section.said[0]
+    assert "reckons" not in text(section)
+
+
 def test_without_folds_it_says_that_most_could_not_be_judged(make_judged):
     labels = [0, 1, 2] * 8
     packed = packed_set(labels)

@@ -22,7 +22,7 @@ def test_a_class_of_pngs_among_jpegs_is_an_alarm(make_judged):
     section, found = section_of(make_judged(labels, packed_set(labels, format=types_of(labels, 1))))
     assert section.title == "Something beside the picture gives the class away"
     assert section.said[0].startswith(
-        "All 12 photographs of file type PNG are of class b, to which 0% of all others belong: the file type gives the class away"
+        "All 12 photographs of file type PNG are of class b, as 0% of all others are: the file type gives the class away"
     )
     assert "Store all photographs alike" in text(section)
     assert found["file type"].closeness > 0.9
@@ -35,7 +35,10 @@ def test_a_few_others_do_not_hide_it_and_test_is_asked(make_judged):
     said = [0] * 60 + [1] * 30 + [0] * 6 + [1] * 4
     section, _ = section_of(make_judged(said, packed_set(labels, format=types)))
     assert section.said[0].startswith("30 of 31 photographs of file type PNG are of class b")
-    assert section.said[1] == "On test, 30 of the 30 b with it were given their class, and 4 of the 10 without it."
+    assert (
+        section.said[1]
+        == "On test, 30 of the 30 photographs of b with it were given their class, and 4 of the 10 without it."
+    )
 
 
 def test_a_size_and_a_folder_tell_too(make_judged):
