@@ -131,8 +131,8 @@ def _found_said(found: Doubts) -> str:
     if count > _BELIEVED * found.judged:
         return (
             f"{count} of {plural(found.judged, 'photograph')} that could be judged go against their label. So many "
-            "cannot be believed: these nets know too little to judge labels by. The head of the list may still be worth "
-            "a look."
+            "cannot be believed: these nets know too little to judge labels by. The head of the list may still be "
+            "worth a look."
         )
     return (
         f"Confident learning reckons with {count} wrong labels among {plural(found.judged, 'photograph')} that could "

@@ -73,8 +73,7 @@ def see_hits(judged: Judged, most: int) -> list[Seen]:
 
 
 def candidate_rows(rows: IntArray, labels: IntArray, most: int) -> IntArray:
-    """Return at most `most` of the training rows (one a class at least), small classes whole, large ones thinned
-    evenly.
+    """Return at most `most` training rows, one a class at least: small classes whole, large ones thinned evenly.
 
     Parameters
     ----------

@@ -33,8 +33,7 @@ _MOST_SAID = 5
 
 @dataclass(frozen=True)
 class Telltale:
-    """A value that almost all of one class have, of those that have it: of `of` PNGs, `count` are of class
-    `class_number`.
+    """A value of which almost all photographs are of one class: of `of` PNGs, `count` are of class `class_number`.
 
     Attributes
     ----------

@@ -72,8 +72,7 @@ def slices(judged: Judged, rng: np.random.Generator) -> list[Slice]:
 
 
 def worse_than_usual(test: Predictions, inside: np.ndarray, group: IntArray) -> float:
-    """Return the one-sided p-value of a slice's mistakes, given how many each class has in all; NaN if nothing is
-    outside.
+    """Return the one-sided p-value of a slice's mistakes, given those of each class; NaN if nothing is outside.
 
     Photographs of one group, class and side count as one, wrong if half of them or more are.
 

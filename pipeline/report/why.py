@@ -26,8 +26,7 @@ def why_sections(
     most: int = 12,
     seed: int = 0,
 ) -> list[Section]:
-    """Return confusions, mistakes, hits, likely wrong labels, scores by slice, and shortcuts, which go first if there
-    are.
+    """Return confusions, mistakes, hits, likely wrong labels, scores by slice, and shortcuts: first if there are any.
 
     >>> packed, table = open_packed(folder), read_assignment(path, packed)  # doctest: +SKIP
     >>> nets = judged_nets(models, table, compute)  # doctest: +SKIP
