@@ -30,6 +30,7 @@ WALLS = {
     "data": {"errors", "files", "text", "params", "stage"},
     "training": {"errors", "files", "text", "params", "stage", "data"},
     "evaluation": {"errors", "files", "text", "params", "stage", "data", "training"},
+    "report": {"errors", "files", "text", "params", "stage", "data", "training", "evaluation"},
     "classifier": {"errors", "text", "data", "training"},
     "serving": {"errors", "classifier", "training"},
     "registry": {"text", "classifier", "training", "tracking"},
@@ -65,6 +66,7 @@ OWNERS = {
     "matplotlib": {"evaluation"},
     "cv2": {"data"},
     "pandas": {"serving"},
+    "cleanlab": {"report"},
 }
 
 
