@@ -67,8 +67,8 @@ def decision_sections(nets: Sequence[Answers], decisions: Decisions) -> list[Sec
     drawn = {
         "person": Drawing(
             risk_coverage_svg(test, decisions.cuts),
-            "Curve: the share of mistakes among the answers, by the share of photographs that is answered; the dots are "
-            "the rows of the table",
+            "Curve: the share of mistakes among the answers, by the share of photographs that is answered; the dots "
+            "are the rows of the table",
         ),
         "calibration": Drawing(
             reliability_svg(decisions.calibration),

@@ -13,7 +13,7 @@ _QUALITY = 70
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """Return a picture, made smaller where it is larger than `SIDE`, as an address that holds its bytes: WebP, some 2 KB.
+    """Return a picture, at most `SIDE` pixels a side, as an address that holds its bytes: WebP, some 2 KB.
 
     Parameters
     ----------

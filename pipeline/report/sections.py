@@ -49,7 +49,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn picture as an SVG element (see `drawings`), which follows the page's colours; and what it shows, in words.
+    """A drawn picture as an SVG element (see `drawings`), in the page's colours; and what it shows, in words.
 
     The SVG stands on the page as it is: whoever makes it escapes the text in it.
     """
