@@ -16,9 +16,10 @@ from pipeline.evaluation.predictions import pooled_parts
 from pipeline.evaluation.report import remarks
 from pipeline.evaluation.result import evaluate_parts
 from pipeline.params import load_section
+from pipeline.report.gallery import photo_sections
 from pipeline.report.page import Report, write_page
 from pipeline.report.params import ReportParams
-from pipeline.report.parts import data_section, decision_sections, photo_sections, training_section
+from pipeline.report.parts import data_section, decision_sections, training_section
 from pipeline.tracking import run_of_training
 from pipeline.training.weights import load_final
 

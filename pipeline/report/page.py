@@ -4,18 +4,19 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from pipeline.evaluation.metrics import OVERALL
 from pipeline.evaluation.result import Result
 from pipeline.files import write_text
 from pipeline.report.answer import answer, largest_class_score
-from pipeline.report.photos import SIDE, data_uri, png_uri
+from pipeline.report.inline import SIDE, data_uri, png_uri
 from pipeline.report.sections import Drawing, Picture, Section
 from pipeline.text import shown
 
@@ -64,16 +65,7 @@ def render(report: Report) -> str:
 
     Whatever stands in the report is text and is escaped, what is not printable as well, but for the SVG of a `Drawing`.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_printable,
-    )
-    environment.filters |= {"breakable": breakable, "data_uri": data_uri, "side": _shown_side}
-    return environment.get_template(TEMPLATE).render(
+    return _template().render(
         jump=Markup(JUMP),
         policy=POLICY,
         answer=answer(report.result),
@@ -86,6 +78,20 @@ def render(report: Report) -> str:
         confusion=_confusion_rows(report.result),
         sections=[{"of": section, "pictures": _pictures(section)} for section in report.sections],
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters |= {"breakable": breakable, "data_uri": data_uri, "side": _shown_side}
+    return environment.get_template(TEMPLATE)
 
 
 def _printable(value: object) -> object:

@@ -8,4 +8,4 @@ class ReportParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    photographs: int = Field(ge=1, le=200)  # of mistakes, and of hits, on the page at the most
+    photographs: int = Field(ge=1, le=100)  # of mistakes, and of hits, on the page at the most

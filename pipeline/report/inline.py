@@ -1,4 +1,4 @@
-"""Photographs, small enough to stand on the page by the hundred."""
+"""Pictures as addresses that hold their bytes, photographs small enough to stand on the page by the hundred."""
 
 import base64
 from io import BytesIO
