@@ -94,6 +94,7 @@ def send_what_waits(folder):
 
 TRAIN = ("train", "packed", "split/assignment.csv", "models")
 EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
+REPORT = ("report", "models", "resized", "packed", "split/assignment.csv", "reports/answers.npz", "reports/report.html")
 """What `run_stage` takes after `run_data_stages`."""
 
 

@@ -92,7 +92,12 @@ def _not_judged(result: Result, classes: Sequence[int]) -> str:
 
 def photographs(count: int) -> str:
     """Return "1 photograph", "7 photographs" or "no photograph"."""
-    return "no photograph" if count == 0 else f"{count} photograph{'s' if count > 1 else ''}"
+    return counted(count, "photograph")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"no {noun}" if count == 0 else f"{count} {noun}{'s' if count > 1 else ''}"
 
 
 def _quoted(name: str) -> str:

@@ -116,13 +116,12 @@ def risk_coverage_svg(test: Predictions, found: Sequence[Cut]) -> Figure:
 def operating_points_svg(nets: Sequence[Answers], sound: int, points: Sequence[Point]) -> Figure:
     """Draw misses over false alarms at every threshold, and the points of the table with their 95% intervals.
 
-    Both axes are stretched near 0, where the choice is.
+    Both axes are stretched near 0, where the choice is. Test has sound photographs and others.
     """
     figure, axes = _axes(_SQUARE, "False alarms: sound, and yet an alarm", "Misses: a defect, and no alarm")
     axes.plot(*curve(nets, sound), color=BLUE, drawstyle="steps-post")
     for point in points:
-        if point.misses.of and point.false_alarms.of:
-            _draw_point(axes, point)
+        _draw_point(axes, point)
     for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
         scale("function", functions=(lambda rate: np.sqrt(np.maximum(rate, 0)), np.square))
         axis.set_ticks(_RATES)

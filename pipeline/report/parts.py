@@ -11,7 +11,7 @@ from pipeline.data.manifest import ManifestRow
 from pipeline.evaluation.decisions import Decisions, Finding, findings
 from pipeline.evaluation.history import History, LrHistory
 from pipeline.evaluation.predictions import Answers, pooled_parts
-from pipeline.report.answer import photographs
+from pipeline.report.answer import counted, photographs
 from pipeline.report.drawings import (
     loss_svg,
     lr_svg,
@@ -42,7 +42,9 @@ def decision_sections(nets: Sequence[Answers], decisions: Decisions) -> list[Sec
             "on the dotted line",
         ),
     }
-    if decisions.sound_class is not None:
+    if decisions.sound_class is not None and all(
+        point.misses.of and point.false_alarms.of for point in decisions.points
+    ):
         place = test.class_names.index(decisions.sound_class)
         drawn["points"] = Drawing(
             operating_points_svg(nets, place, decisions.points),
@@ -67,9 +69,9 @@ def training_section(history: History, changes: LrHistory, recipe: Mapping[str, 
     """Return the course of the training and the main points of its recipe (the `train` section of params.yaml)."""
     epoch, score = history.epoch[history.kept], history.val_macro_f1[history.kept]
     on_val = "" if np.isnan(score) else f", where macro F1 on val was {score:.2f}"
-    said = f"Of {len(history.epoch)} epochs the net of epoch {epoch:g} is kept (the dotted line){on_val}."
+    said = f"Of {counted(len(history.epoch), 'epoch')} the net of epoch {epoch:g} is kept (the dotted line){on_val}."
     by_hand = sum(why == "by hand" for why in changes.why)
-    moved = f" It was moved by hand {by_hand} times." if by_hand else ""
+    moved = f" The learning rate has {counted(by_hand, 'change')} by hand." if by_hand else ""
     return Section(
         "How it was trained",
         [said + moved],
@@ -101,7 +103,11 @@ def data_section(rows: Sequence[AssignmentRow], manifest: Iterable[ManifestRow])
         for parts in [[count[name, part] for part in PARTS]]
     ]
     several = [size for size in Counter(row.group for row in used).values() if size > 1]
-    tied = f"; {sum(several)} stand in {len(several)} groups of several that no split divides" if several else ""
+    tied = (
+        f"; {sum(several)} stand in {counted(len(several), 'group')} of several that no split divides"
+        if several
+        else ""
+    )
     said = [f"{photographs(len(rows))}, {len(used)} of them used{tied}. All that is known of them: data_card.md."]
     kept_out = [f"{row.path}: {row.note}" for row in rows if row.note not in ("", NOT_LEARNT)]
     unreadable = [f"{row.path}: {row.problem}" for row in manifest if row.problem]
