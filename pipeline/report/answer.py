@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.evaluation.result import Result
+from pipeline.evaluation.text import shorten
 from pipeline.text import shown
 
 _LISTED = 3
@@ -13,7 +14,7 @@ _LISTED = 3
 def answer(result: Result) -> tuple[str, str]:
     """Return what the model can do, and where it is weak or cannot be judged: a sentence each.
 
-    Class names are escaped as `shown` does; nothing else in them is.
+    Class names are escaped as `shown` does, and cut where they are very long.
     """
     return _what_it_can(result), _where_it_is_weak(result)
 
@@ -101,7 +102,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return f"“{shown(name)}”"
+    return f"“{shorten(shown(name), 40, 12)}”"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from pipeline.evaluation.metrics import OVERALL
 from pipeline.evaluation.result import Result
+from pipeline.evaluation.text import shorten_apart
 from pipeline.files import write_text
 from pipeline.report.answer import answer, largest_class_score
 from pipeline.report.inline import SIDE, data_uri, png_uri
@@ -33,6 +34,8 @@ POLICY = (
     f"script-src 'sha256-{base64.b64encode(hashlib.sha256(JUMP.encode()).digest()).decode()}'"
 )
 """What the browser is told: to fetch nothing, and to run no other script."""
+_HEADER_LENGTH = 26
+"""Characters of a name above a column of the confusion matrix; the row has the whole of it."""
 _FULLEST = 46
 """Per cent of its colour in the cell of a confusion matrix that holds a whole row: what stands on it is still read."""
 
@@ -155,7 +158,8 @@ def _confusion_rows(result: Result) -> dict[str, Any]:
             for j in order
         ]
         rows.append({"name": result.class_names[k], "images": int(result.support[k]), "cells": cells})
-    return {"names": [result.class_names[k] for k in order], "rows": rows}
+    names = shorten_apart([shown(result.class_names[k]) for k in order], _HEADER_LENGTH)
+    return {"names": names, "rows": rows}
 
 
 def _pictures(section: Section) -> list[dict[str, Any]]:

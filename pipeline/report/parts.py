@@ -26,10 +26,22 @@ _LISTED = 20
 _RECIPE = ("model", "weights", "resolution", "epochs", "batch_size", "balance", "optimizer", "lr", "schedule", "seed")
 
 
+_DECISIONS = {
+    "person": "What to leave to a person",
+    "points": "Sound or not",
+    "costs": "What mistakes cost",
+    "calibration": "Can its probabilities be believed?",
+}
+
+
 def decision_sections(nets: Sequence[Answers], decisions: Decisions) -> list[Section]:
     """Return what the probabilities are good for: what to leave to a person, sound or not, costs, how true they are."""
+    found, drawn = findings(decisions, decisions.sound_class or ""), _drawings(nets, decisions)
+    return [_section(title, found[name], drawn.get(name)) for name, title in _DECISIONS.items() if name in found]
+
+
+def _drawings(nets: Sequence[Answers], decisions: Decisions) -> dict[str, Drawing]:
     test = pooled_parts(nets)["test"]
-    found = findings(decisions, decisions.sound_class or "")
     drawn = {
         "person": Drawing(
             risk_coverage_svg(test, decisions.cuts),
@@ -45,19 +57,12 @@ def decision_sections(nets: Sequence[Answers], decisions: Decisions) -> list[Sec
     if decisions.sound_class is not None and all(
         point.misses.of and point.false_alarms.of for point in decisions.points
     ):
-        place = test.class_names.index(decisions.sound_class)
         drawn["points"] = Drawing(
-            operating_points_svg(nets, place, decisions.points),
+            operating_points_svg(nets, test.class_names.index(decisions.sound_class), decisions.points),
             "Curve: the share of defects without an alarm, by the share of sound photographs with one, at every "
             "threshold; the marks are the rows of the table, with 95% intervals",
         )
-    titles = {
-        "person": "What to leave to a person",
-        "points": "Sound or not",
-        "costs": "What mistakes cost",
-        "calibration": "Can its probabilities be believed?",
-    }
-    return [_section(titles[name], found[name], drawn.get(name)) for name in titles if name in found]
+    return drawn
 
 
 def _section(title: str, found: Finding, drawn: Drawing | None) -> Section:

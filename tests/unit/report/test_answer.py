@@ -76,6 +76,12 @@ def test_score_of_the_largest_class(sizes):
     assert found == pytest.approx(score(y_true, np.zeros_like(y_true), len(sizes)).macro_f1)
 
 
+def test_long_names_are_cut():
+    _, weak = answer(judged([[30, 6], [2, 38]], ["a_name_that_goes_on_" * 9, "b\n"]))
+    assert "“a_name_that_goes_on_a_name_…hat_goes_on_” (F1" in weak
+    assert "“b\\n”" in weak
+
+
 def test_one_sentence_each_whatever_the_scores():
     for seed in range(5):
         sizes = np.random.default_rng(seed).integers(0, 20, 6) + (np.arange(6) == 0)
