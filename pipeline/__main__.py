@@ -251,6 +251,7 @@ def summary(_arguments: argparse.Namespace) -> None:
     skipped = [row for row in read_manifest(Path("data/resized")) if row.problem]
     for row in skipped:
         print(f"Skipped: {shown(row.path)}: {row.problem}")
+    print("Report    reports/report.html")
     print("Pictures  reports/*.png")
     print("Plots     dvc plots show     (then open dvc_plots/index.html)")
     if os.environ.get("MLFLOW_TRACKING_URI"):

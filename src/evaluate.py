@@ -42,15 +42,15 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
     with run_of_training(models) as tracked:
         with new_files(reports) as folder:
             write_text(folder / "data_card.md", data_card(data, read_rows(assignment), read_manifest(resized)))
-            report.write_tables(folder, results, decisions, test, table.num_folds, said)
+            report.write_tables(folder, results, decisions, nets, table.num_folds, said)
             report.write_pictures(folder, models, data.images, test, results["test"], params.gallery_images)
             report.write_decision_pictures(folder, nets, rules, decisions)
+            text = report.scores_text(results["test"], decisions, said, markdown=True)
+            tracked.log_result(text, models, folder, params.model_dump())
         tracked.log_params({"train": card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
         tracked.update_metrics(report.result_metrics("test", results["test"], decisions))
-        text = report.scores_text(results["test"], decisions, said, markdown=True)
-        tracked.log_result(text, models, reports, params.model_dump())
         if card.params["mode"] == "normal":
             tracked.register(models, params.registered_model)
     logging.info("\n%s\n", report.scores_text(results["test"], decisions, said))

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from browser import chromium  # noqa: F401 -- a fixture
 from closure import ROOT
 from ruamel.yaml import YAML
 
@@ -93,6 +94,7 @@ def send_what_waits(folder):
 
 TRAIN = ("train", "packed", "split/assignment.csv", "models")
 EVALUATE = ("evaluate", "models", "resized", "packed", "split/assignment.csv", "reports")
+REPORT = ("report", "models", "resized", "packed", "split/assignment.csv", "reports/answers.npz", "reports/report.html")
 """What `run_stage` takes after `run_data_stages`."""
 
 

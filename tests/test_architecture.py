@@ -63,7 +63,7 @@ OWNERS = {
     "onnxruntime": {"export"},
     "torchvision": {"training"},
     "sklearn": {"training", "evaluation"},
-    "matplotlib": {"evaluation"},
+    "matplotlib": {"evaluation", "report"},
     "cv2": {"data"},
     "pandas": {"serving"},
     "cleanlab": {"report"},
@@ -98,7 +98,9 @@ def test_stage_depends_on_the_outputs_that_its_command_reads(stage):
     command = PIPELINE["stages"][stage]["cmd"].split()
     outs = [out for other in PIPELINE["stages"].values() for out in _paths(other["outs"])]
     own = set(_paths(PIPELINE["stages"][stage]["outs"]))
-    read = {out for out in outs for word in command[3:] if out == word or out.startswith(f"{word}/")} - own
+    # A folder that gets outputs of its own is written to, not read.
+    words = [word for word in command[3:] if not any(out.startswith(f"{word}/") for out in own)]
+    read = {out for out in outs for word in words if out == word or out.startswith(f"{word}/")} - own
     data = {path for path in PIPELINE["stages"][stage]["deps"] if not path.startswith(CODE)} - SOURCES
     assert data == read
 

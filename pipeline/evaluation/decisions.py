@@ -145,52 +145,72 @@ def _points_row(point: Point) -> list[object]:
     return [point.name, target, *ends, *counts, *rates, escaped, " ".join(point.notes)]
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What is said of the probabilities, the table behind it ("<" and ">": its columns' sides), and what to mind."""
+
+    said: str
+    header: Sequence[str]
+    sides: str
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
 def decisions_text(decisions: Decisions, markdown: bool = False) -> str:
     """Render all of it for a terminal or as Markdown."""
-    blocks = [*_calibration_text(decisions.calibration, markdown), *_cuts_text(decisions.cuts, markdown)]
+    sound = "" if decisions.sound_class is None else named(decisions.sound_class, markdown)
+    return "\n\n".join(
+        block
+        for found in findings(decisions, sound).values()
+        for block in (found.said, render(found.header, found.sides, found.rows, markdown), *found.notes)
+    )
+
+
+def findings(decisions: Decisions, sound: str) -> dict[str, Finding]:
+    """Return all of it: ``calibration``, ``person``, and where they are asked for ``points`` and ``costs``.
+
+    Parameters
+    ----------
+    sound : what to call the class that means "no defect", if there is one
+    """
+    found = {"calibration": _calibration(decisions.calibration), "person": _cuts(decisions.cuts)}
     if decisions.sound_class is not None:
-        blocks += _points_text(decisions.points, named(decisions.sound_class, markdown), markdown)
+        found["points"] = _points(decisions.points, sound)
     if decisions.costs:
-        blocks += _costs_text(decisions.costs, markdown)
-    return "\n\n".join(blocks)
+        found["costs"] = _costs(decisions.costs)
+    return found
 
 
-def _calibration_text(found: Calibration, markdown: bool) -> list[str]:
+def _calibration(found: Calibration) -> Finding:
     rows = [[words, *_ends(found.before[name]), *_ends(found.after[name])] for name, words in MEASURES.items()]
     header = ["Probabilities", "Before", "95% interval", "After", "95% interval"]
     coldest, hottest = min(found.temperatures), max(found.temperatures)
     span = f"{coldest:.2f}" if coldest == hottest else f"{coldest:.2f} to {hottest:.2f}"
-    said = [f"Probabilities are calibrated on val, by a temperature of {span} (above 1: less sure); lower is better:"]
+    said = f"Probabilities are calibrated on val, by a temperature of {span} (above 1: less sure); lower is better:"
     if found.images < FEWEST:
-        said[0] += f" {found.images} photographs in test are too few to judge it by, and the intervals too narrow."
-    return [*said, render(header, "<>>>>", rows, markdown)]
+        said += f" {found.images} photographs in test are too few to judge it by, and the intervals too narrow."
+    return Finding(said, header, "<>>>>", rows)
 
 
 def _ends(measured: Measured) -> list[str]:
     return [f"{measured.value:.3f}", f"[{measured.low:.3f}, {measured.high:.3f}]"]
 
 
-def _cuts_text(found: Sequence[Cut], markdown: bool) -> list[str]:
+def _cuts(found: Sequence[Cut]) -> Finding:
     rows = [[f"{cut.below:.2f}", *cut.answered.words()[:2], *cut.mistakes.words()] for cut in found]
     header = ["To a person below", "Answered", "Share", "Mistakes among them", "Rate", "95% interval"]
-    return [
-        "If a person looks at every photograph of which the model is less sure:",
-        render(header, ">>>>>>", rows, markdown),
-    ]
+    return Finding("If a person looks at every photograph of which the model is less sure:", header, ">>>>>>", rows)
 
 
-def _points_text(points: Sequence[Point], sound: str, markdown: bool) -> list[str]:
+def _points(points: Sequence[Point], sound: str) -> Finding:
     rows = [
         [point.words(), *_span(point.thresholds), *point.misses.words(), *point.false_alarms.words()]
         for point in points
     ]
     header = ["Decided by", "Threshold", "Misses", "Rate", "95% interval", "False alarms", "Rate", "95% interval"]
     notes = [f"{point.words()[0].upper()}{point.words()[1:]}: {note}" for point in points for note in point.notes]
-    return [
-        f"Sound or not: an alarm where 1 - p({sound}) is at least a threshold that was chosen on val; rates on test:",
-        render(header, "<>>>>>>>", rows, markdown),
-        *notes,
-    ]
+    said = f"Sound or not: an alarm where 1 - p({sound}) is at least a threshold that was chosen on val; rates on test:"
+    return Finding(said, header, "<>>>>>>>", rows, notes)
 
 
 def _span(thresholds: Sequence[float]) -> list[str]:
@@ -200,16 +220,14 @@ def _span(thresholds: Sequence[float]) -> list[str]:
     return [f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"]
 
 
-def _costs_text(found: CostResult, markdown: bool) -> list[str]:
+def _costs(found: CostResult) -> Finding:
     rows = [
         ["of least expected cost", *_ends(found.least)],
         ["the likeliest class", *_ends(found.likeliest)],
         ["saved by the first", *_ends(found.saved)],
     ]
-    return [
-        f"Costs on test; the two ways to decide differ for {found.changed} photographs:",
-        render(["Decision", "Mean cost a photograph", "95% interval"], "<>>", rows, markdown),
-    ]
+    said = f"Costs on test; the two ways to decide differ for {found.changed} photographs:"
+    return Finding(said, ["Decision", "Mean cost a photograph", "95% interval"], "<>>", rows)
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The one style of all pictures, and text that can hold anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, wraps
 from io import BytesIO
 from typing import Any, ParamSpec
@@ -65,12 +66,19 @@ def picture(draw: Callable[P, Figure]) -> Callable[P, bytes]:
 
     @wraps(draw)
     def png(*args: P.args, **kwargs: P.kwargs) -> bytes:
-        with mpl.rc_context():
-            mpl.rcdefaults()  # a matplotlibrc of the user's does not change what a stage writes
-            mpl.rcParams.update(_STYLE | {"font.family": list(_families())})
+        with styled():
             return _png(draw(*args, **kwargs))
 
     return png
+
+
+@contextmanager
+def styled(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw in the block in the style of this module, but for the `changes` of matplotlib's settings."""
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a matplotlibrc of the user's does not change what a stage writes
+        mpl.rcParams.update(_STYLE | {"font.family": list(_families())} | dict(changes or {}))
+        yield
 
 
 def drawable(text: str) -> str:

@@ -23,7 +23,7 @@ def mistakes_png(images: npt.NDArray[np.uint8], predictions: Predictions, part: 
     images : uint8 (rows of `images.npy`, H, W), may be memory-mapped: only what is shown is read.
     most : the sheet stops after this many.
     """
-    wrong = _by_confidence(predictions, np.flatnonzero(predictions.y_pred != predictions.y_true))
+    wrong = surest(predictions, np.flatnonzero(predictions.y_pred != predictions.y_true))
     title = f"Mistakes, {part}: {len(wrong)} of {len(predictions.y_true)} images"
     note = "no photograph was given a wrong class" if not len(wrong) else _order_note(len(wrong), most)
     return _sheet(images, predictions, wrong[:most], title, note)
@@ -32,18 +32,19 @@ def mistakes_png(images: npt.NDArray[np.uint8], predictions: Predictions, part: 
 @picture
 def hits_png(images: npt.NDArray[np.uint8], predictions: Predictions, part: str, most: int) -> Figure:
     """Show photographs that were given the right class, for comparison: the surest of each class in turn."""
-    right = _by_confidence(predictions, np.flatnonzero(predictions.y_pred == predictions.y_true))
+    right = surest(predictions, np.flatnonzero(predictions.y_pred == predictions.y_true))
     title = f"Hits, {part}: {len(right)} of {len(predictions.y_true)} images"
     note = "no photograph was given its class" if not len(right) else "the most confident of each class in turn"
-    return _sheet(images, predictions, _in_turn(right, predictions.y_true)[:most], title, note)
+    return _sheet(images, predictions, in_turn(right, predictions.y_true)[:most], title, note)
 
 
-def _by_confidence(predictions: Predictions, chosen: IntArray) -> IntArray:
+def surest(predictions: Predictions, chosen: IntArray) -> IntArray:
+    """Return the chosen photographs, int64 (C,), the most confident answer first."""
     return chosen[np.argsort(-predictions.confidence[chosen], kind="stable")]
 
 
-def _in_turn(chosen: IntArray, y_true: IntArray) -> IntArray:
-    """Reorder so that the first of each class come first, then the second of each, and so on."""
+def in_turn(chosen: IntArray, y_true: IntArray) -> IntArray:
+    """Return the chosen photographs so that the first of each class come first, then the second of each, and so on."""
     turn = np.zeros(len(chosen), dtype=np.int64)
     for k in np.unique(y_true[chosen]):
         own = y_true[chosen] == k

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evaluation.answers import ANSWERS_FILE, write_answers
 from pipeline.evaluation.decision_plots import operating_points_png, reliability_png, risk_coverage_png
 from pipeline.evaluation.decisions import Decisions, Rules, decisions_text, write_points
 from pipeline.evaluation.gallery import hits_png, mistakes_png
@@ -45,11 +46,11 @@ def write_tables(
     folder: Path,
     results: Mapping[str, Result],
     decisions: Decisions,
-    test: Predictions,
+    nets: Sequence[Answers],
     folds: int,
     said: Sequence[str],
 ) -> None:
-    """Write the scores of every part (metrics.json) and the tables of the test part.
+    """Write the scores of every part (metrics.json), the tables of the test part, and all that the nets said.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def write_tables(
     metrics: dict[str, Any] = {part: result.to_json() for part, result in results.items()} | {"folds": folds}
     metrics["test"] |= decisions.to_json()
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    write_predictions(folder / "predictions.csv", test)
+    write_answers(folder / ANSWERS_FILE, nets)
+    write_predictions(folder / "predictions.csv", pooled_parts(nets)["test"])
     write_per_class(folder / "per_class.csv", results["test"])
     write_points(folder / "operating_points.csv", decisions.points)
     write_text(folder / SCORES_FILE, scores_text(results["test"], decisions, said) + "\n")

@@ -47,6 +47,17 @@ class Picture:
     alt: str
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn picture as an SVG element (see `drawings`), in the page's colours; and what it shows, in words.
+
+    The SVG stands on the page as it is: whoever makes it escapes the text in it.
+    """
+
+    svg: str
+    alt: str
+
+
 @dataclass(frozen=True, eq=False)
 class Strip:
     """Photographs in a row that belong together: a mistake and what it was taken for, say; `title` may be empty."""
@@ -57,10 +68,14 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A heading, what is said (a paragraph each, plain text), and what shows it, in this order; each may be empty."""
+    """A heading, what is said (a paragraph each, plain text), and what shows it, in this order; each may be empty.
+
+    `notes` stand below the table and the pictures, small: what is to be borne in mind.
+    """
 
     title: str
     said: Sequence[str] = ()
     table: Table | None = None
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[Picture | Drawing] = ()
     strips: Sequence[Strip] = ()
+    notes: Sequence[str] = ()

@@ -143,6 +143,11 @@ class TrackedRun:
         with self._disk():
             self._add("files", kept=self._keep({"reports": reports} | tables))
 
+    def log_page(self, page: Path) -> None:
+        """Add a page to the reports of the run, in place of one of its name."""
+        with self._disk():
+            self._add("files", kept=self._keep({f"reports/{page.name}": page}))
+
     def register(self, models: Path, registered_name: str) -> None:
         """Log the folder of a trained net as a model that takes image files, and register it; once a run.
 

@@ -253,8 +253,10 @@ class Store:
 
     def _note(self, run: _StoredRun, record: Record, _files: Path) -> None:
         # Without an address, so that it holds on any server. First, because the UI folds a long description.
-        card = f"#/experiments/{run.experiment}/runs/{run.run_id}/artifacts/reports/data_card.md"
-        text = f"[Data card]({card}): what it was trained on\n\n{record['text']}"
+        reports = f"#/experiments/{run.experiment}/runs/{run.run_id}/artifacts/reports"
+        card = f"[Data card]({reports}/data_card.md): what it was trained on"
+        page = f"[Report]({reports}/report.html): all of this on a page, with the photographs"
+        text = f"{card}\n\n{page}\n\n{record['text']}"
         self.client.set_tag(run.run_id, "mlflow.note.content", text)
 
     def _files(self, run: _StoredRun, record: Record, files: Path) -> None:

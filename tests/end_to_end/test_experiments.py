@@ -7,7 +7,7 @@ from checkout import client_of, runs_of
 
 def test_experiment_runs_training_and_evaluation_alone(project):
     output = project.dvc("exp", "run", "-S", "train.lr=0.002")
-    assert project.stages_run(output) == ["train", "evaluate"]
+    assert project.stages_run(output) == ["train", "evaluate", "report"]
     run = runs_of(client_of(project))[-1]
     assert run.data.params["train.lr"] == "0.002"
     assert run.data.tags["dvc.experiment"] in project.dvc("exp", "show", "--csv")
@@ -34,7 +34,7 @@ def test_temporary_copy_and_queue_use_their_own_code_and_the_same_store(project)
         project.dvc("exp", "run", "--queue", "-S", "train.lr=0.004")
         project.dvc("exp", "run", "--queue", "-S", "train.lr=0.005")
         output = project.dvc("exp", "run", "--temp", "-S", "train.lr=0.003")
-        assert project.stages_run(output) == ["train", "evaluate"]
+        assert project.stages_run(output) == ["train", "evaluate", "report"]
     finally:
         script.write_text(original)
     project.dvc("queue", "start", "--jobs", "2")

@@ -56,7 +56,7 @@ def test_run_goes_to_a_server_unchanged(trained, start_mlflow, tmp_path):
     before = rows_in(trained.folder / "mlflow.db")
     trained.environment["MLFLOW_TRACKING_URI"] = address
     assert trained.stages_run(trained.dvc("repro", "--force", "--single-item", "train")) == ["train"]
-    assert trained.stages_run(trained.dvc("repro")) == ["evaluate"]
+    assert trained.stages_run(trained.dvc("repro")) == ["evaluate", "report"]
     client = MlflowClient(address)
     (run,) = runs_of(client)
     assert run.info.status == "FINISHED"
@@ -109,8 +109,8 @@ def test_repro_with_a_server_that_is_down_and_all_of_it_sent_later(trained, tmp_
     server = MlflowServer(tmp_path)
     trained.environment["MLFLOW_TRACKING_URI"] = server.address
     output = trained.dvc("repro", "--force", "--single-item", "train") + trained.dvc("repro")
-    assert trained.stages_run(output) == ["train", "evaluate"]
-    assert output.count("python -m pipeline sync") == 2
+    assert trained.stages_run(output) == ["train", "evaluate", "report"]
+    assert output.count("python -m pipeline sync") == 3
     done = trained.run("python", "-m", "pipeline", "sync", check=False)
     assert "error: MLflow at http://127.0.0.1:" in done
     assert "Traceback" not in done

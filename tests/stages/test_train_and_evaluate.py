@@ -1,11 +1,13 @@
 """train and evaluate as a person runs them, on good and on bad input."""
 
+import importlib.util
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import torch
 from closure import ROOT
 from conftest import (
     EVALUATE,
+    REPORT,
     TRAIN,
     assert_one_line_error,
     change_recipe,
@@ -27,6 +30,7 @@ from conftest import (
 )
 from safetensors.torch import save_file
 
+from pipeline.errors import DataError, ParameterError
 from pipeline.evaluation.decisions import POINTS_COLUMNS
 from pipeline.files import read_csv
 
@@ -70,6 +74,7 @@ def test_what_evaluation_leaves(evaluated):
     names = {"confusion", "class_scores", "mistakes", "hits", "learning_curves", "lr_history"}
     names |= {"reliability", "risk_coverage", "operating_points"}
     tables = {"metrics.json", "predictions.csv", "per_class.csv", "scores.txt", "data_card.md", "operating_points.csv"}
+    tables |= {"answers.npz"}
     assert files_below(folder / "reports") == tables | {f"{name}.png" for name in names}
     assert "too few to judge" in done.stderr
     assert "\\n" in done.stderr  # the line end in a class's name is shown, not printed
@@ -257,3 +262,92 @@ def test_start_is_quick_to_fail(workplace):
     start = time.monotonic()
     assert_one_line_error(run_stage(*TRAIN, folder=workplace), "train.epochs")
     assert time.monotonic() - start < 60
+
+
+@pytest.fixture(scope="module")
+def reported(evaluated, tmp_path_factory):
+    """A copy of the evaluated folder, with the report; and what that said."""
+    folder = tmp_path_factory.mktemp("reported") / "work"
+    shutil.copytree(evaluated[0], folder)
+    done = run_stage(*REPORT, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_report_on_a_training(reported):
+    folder, done = reported
+    page = (folder / "reports" / "report.html").read_text(encoding="utf-8")
+    assert "report: reports/report.html, 0." in done.stderr
+    metrics = json.loads((folder / "reports" / "metrics.json").read_text())["test"]
+    assert f"Of {metrics['images']} photographs that it had not seen" in page
+    assert f"{metrics['macro_f1']:.2f} ({metrics['macro_f1_low']:.2f} to {metrics['macro_f1_high']:.2f})" in page
+    assert "lack of &#34;fusion&#34;, 50%\\nor less" in page
+    assert json.loads((folder / "models" / "run.json").read_text())["run_id"] in page
+
+
+def test_report_is_in_the_run(reported, tmp_path):
+    from mlflow import MlflowClient
+
+    folder, _ = reported
+    send_what_waits(folder)
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("weldproof").experiment_id])
+    logged = Path(client.download_artifacts(run.info.run_id, "reports/report.html", str(tmp_path)))
+    assert logged.read_bytes() == (folder / "reports" / "report.html").read_bytes()
+    assert f"runs/{run.info.run_id}/artifacts/reports/report.html)" in run.data.tags["mlflow.note.content"]
+
+
+@pytest.fixture
+def without_page(evaluated, tmp_path, monkeypatch):
+    """A copy of the evaluated folder, as the current one."""
+    shutil.copytree(evaluated[0], tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
+    return tmp_path / "place"
+
+
+def main_of_report():
+    spec = importlib.util.spec_from_file_location("report_script", ROOT / "src" / "report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def make_page(folder):
+    main_of_report()(*(folder / word for word in REPORT[1:]))
+
+
+def no_page(folder):
+    return sorted(path.name for path in (folder / "reports").iterdir() if "report.html" in path.name) == []
+
+
+def test_report_without_answers(without_page):
+    (without_page / "reports" / "answers.npz").unlink()
+    with pytest.raises(DataError, match=r"^[^\n]*answers.npz: wanted the answers that evaluate writes, found nothing$"):
+        make_page(without_page)
+    assert no_page(without_page)
+
+
+@pytest.mark.parametrize("content", [b"", b"not what evaluate wrote"])
+def test_report_on_answers_that_are_none(without_page, content):
+    (without_page / "reports" / "answers.npz").write_bytes(content)
+    with pytest.raises(DataError, match="run evaluate again"):
+        make_page(without_page)
+    assert no_page(without_page)
+
+
+def test_report_on_answers_for_another_split(without_page):
+    table = without_page / "split" / "assignment.csv"
+    table.write_text(table.read_text().replace(",sound,", ",other,"))
+    with pytest.raises(DataError, match=r"answers.npz: wanted answers for these photographs, found other classes; run"):
+        make_page(without_page)
+    assert no_page(without_page)
+
+
+@pytest.mark.parametrize(("photographs", "found"), [(0, "found 0"), (101, "found 101"), ("all", "found 'all'")])
+def test_mistakes_in_how_to_report(without_page, photographs, found):
+    params = small_params()
+    params["report"]["photographs"] = photographs
+    write_params(without_page, params)
+    with pytest.raises(ParameterError, match=f"report.photographs: wanted a whole number >= 1 and <= 100, {found}"):
+        make_page(without_page)
+    assert no_page(without_page)

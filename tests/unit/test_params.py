@@ -15,6 +15,7 @@ from pipeline.data.split import SplitParams
 from pipeline.errors import ParameterError
 from pipeline.evaluation.params import EvaluateParams
 from pipeline.params import load_section, read_params, replace_value
+from pipeline.report.params import ReportParams
 from pipeline.training.recipe import TrainParams
 
 SECTIONS = {
@@ -26,6 +27,7 @@ SECTIONS = {
     "split": SplitParams,
     "train": TrainParams,
     "evaluate": EvaluateParams,
+    "report": ReportParams,
 }
 
 
