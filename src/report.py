@@ -44,9 +44,8 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, answers: P
         history, changes = read_history(models / "history.csv"), read_lr_history(models / "lr_history.csv")
         card, rows = load_final(models)[0].card, read_rows(assignment)
         judged = judged_nets(models, table, choose_compute(asked.device, key="evaluate.device"))
-        groups = [row.group for row in rows]
         sections = [
-            *why_sections(judged, data, table, parts, groups, params.photographs, asked.seed),
+            *why_sections(judged, data, table, parts, [row.group for row in rows], params.photographs, asked.seed),
             *decision_sections(nets, decide(nets, read_rules(asked, table.class_names), asked.seed)),
             training_section(history, changes, card.params),
             data_section(rows, read_manifest(resized)),
