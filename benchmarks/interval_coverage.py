@@ -9,7 +9,6 @@ minutes for all of it on one core, one for the first.
 """
 
 import sys
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

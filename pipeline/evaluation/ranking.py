@@ -71,14 +71,15 @@ def average_precision(
     for k in np.flatnonzero(present):
         value[k] = average_precision_score(y_true == k, probabilities[:, k])
     draws = draws or int(np.clip(_WEIGHED // len(y_true), _FEWEST_DRAWS, DRAWS))
-    by_class, means = (np.concatenate(drawn, axis=1) for drawn in zip(*ranked.draw(rng, draws), strict=True))
+    by_class, means = (np.concatenate(drawn, axis=1).clip(0, 1) for drawn in zip(*ranked.draw(rng, draws), strict=True))
     low, high = np.quantile(by_class[0], tail, axis=0), np.quantile(by_class[1], 1 - tail, axis=0)
     nothing_known = unknown(present)[0][PER_CLASS.index("precision")]
     low[nothing_known], high[nothing_known] = 0.0, 1.0
-    ends = np.quantile(means[0], tail, axis=0).min(), np.quantile(means[1], 1 - tail, axis=0).max()
-    mean = float(value[present].mean())
-    low_mean, high_mean = (0.0, 1.0) if present.sum() < 2 else (min(float(ends[0]), mean), max(float(ends[1]), mean))
-    return AveragePrecision(value, np.minimum(low, value), np.maximum(high, value), Measured(mean, low_mean, high_mean))
+    mean, ends = float(value[present].mean()), (0.0, 1.0)
+    if present.sum() > 1:
+        lowest, highest = np.quantile(means[0], tail, axis=0).min(), np.quantile(means[1], 1 - tail, axis=0).max()
+        ends = min(float(lowest), mean), max(float(highest), mean)
+    return AveragePrecision(value, np.minimum(low, value), np.maximum(high, value), Measured(mean, *ends))
 
 
 class _Ranked:
