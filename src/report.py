@@ -38,14 +38,14 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, answers: P
     """
     params, asked = load_section("report", ReportParams), load_section("evaluate", EvaluateParams)
     table = read_assignment(assignment, data := open_packed(packed))
-    nets = read_answers(answers, table.apply(data))
+    nets = read_answers(answers, table.apply(data), table.group)
     with run_of_training(models) as tracked:  # its process gets ready while the page is made
         result = evaluate_parts(parts := pooled_parts(nets), asked.seed)["test"]
         history, changes = read_history(models / "history.csv"), read_lr_history(models / "lr_history.csv")
         card, rows = load_final(models)[0].card, read_rows(assignment)
         judged = judged_nets(models, table, choose_compute(asked.device, key="evaluate.device"))
         sections = [
-            *why_sections(judged, data, table, parts, [row.group for row in rows], params.photographs, asked.seed),
+            *why_sections(judged, data, table, parts, params.photographs, asked.seed),
             *decision_sections(nets, decide(nets, read_rules(asked, table.class_names), asked.seed)),
             training_section(history, changes, card.params),
             data_section(rows, read_manifest(resized)),

@@ -36,11 +36,13 @@ def answered(packed: PackedSet, rows: Sequence[int], said: Sequence[int], sure: 
 def one_split(labels: np.ndarray, names: Sequence[str] = NAMES) -> Assignment:
     """Every fourth row is for testing, the one after it for validation, the others for training."""
     part = np.array(["test", "val", "train", "train"])[np.arange(len(labels)) % 4]
-    return Assignment(tuple(names), labels, part, np.full(len(labels), -1), 0)
+    return Assignment(tuple(names), labels, part, np.full(len(labels), -1), 0, np.arange(len(labels)))
 
 
 def three_folds(labels: np.ndarray, names: Sequence[str] = NAMES) -> Assignment:
-    return Assignment(tuple(names), labels, np.full(len(labels), "train"), np.arange(len(labels)) % 3, 3)
+    return Assignment(
+        tuple(names), labels, np.full(len(labels), "train"), np.arange(len(labels)) % 3, 3, np.arange(len(labels))
+    )
 
 
 def text(section: Any) -> str:

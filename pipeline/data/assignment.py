@@ -71,6 +71,7 @@ class Assignment:
     part : str (N,), "train", "val", "test" or ""
     fold : int64 (N,), 0 to `num_folds` - 1, or -1
     num_folds : 0 where the table has no folds
+    group : int64 (N,), the same number where photographs are of one group
     """
 
     class_names: tuple[str, ...]
@@ -78,6 +79,7 @@ class Assignment:
     part: NDArray[np.str_]
     fold: NDArray[np.int64]
     num_folds: int
+    group: NDArray[np.int64]
 
     def parts(self) -> Parts:
         """Return the rows that are used, by part."""
@@ -157,7 +159,13 @@ def read_assignment(path: Path, packed: PackedSet) -> Assignment:
         part=np.array([row.part for row in rows]),
         fold=fold,
         num_folds=int(fold.max(initial=-1)) + 1,
+        group=_numbers([row.group or row.path for row in rows]),
     )
+
+
+def _numbers(names: Sequence[str]) -> Rows:
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([places[name] for name in names], np.int64)
 
 
 def _fold(path: Path, text: str) -> int:

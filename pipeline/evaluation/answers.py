@@ -42,12 +42,13 @@ def write_answers(path: Path, nets: Sequence[Answers]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def read_answers(path: Path, packed: PackedSet) -> list[Answers]:
+def read_answers(path: Path, packed: PackedSet, group: IntArray) -> list[Answers]:
     """Return what the nets said of the photographs of a packed set.
 
     Parameters
     ----------
     packed : with the labels and classes that are learnt, as `Assignment.apply` returns it
+    group : int64 (N,), which of its N photographs belong together, as `Assignment` has it
 
     Raises
     ------
@@ -58,7 +59,7 @@ def read_answers(path: Path, packed: PackedSet) -> list[Answers]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             if tuple(arrays["class_names"].tolist()) != packed.class_names:
                 raise ValueError("other classes")
-            return [_net(arrays, number, packed) for number in range(len(arrays["temperature"]))]
+            return [_net(arrays, number, packed, group) for number in range(len(arrays["temperature"]))]
     except FileNotFoundError:
         raise DataError(f"{path}: wanted the answers that evaluate writes, found nothing") from None
     except (ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
@@ -66,14 +67,16 @@ def read_answers(path: Path, packed: PackedSet) -> list[Answers]:
         raise DataError(f"{path}: wanted answers for these photographs, found {reason}; run evaluate again") from None
 
 
-def _net(arrays: Mapping[str, Any], number: int, packed: PackedSet) -> Answers:
-    val, test = (_part(arrays[f"{name}_rows_{number}"], arrays[f"{name}_answers_{number}"], packed) for name in _PARTS)
+def _net(arrays: Mapping[str, Any], number: int, packed: PackedSet, group: IntArray) -> Answers:
+    val, test = (
+        _part(arrays[f"{name}_rows_{number}"], arrays[f"{name}_answers_{number}"], packed, group) for name in _PARTS
+    )
     return Answers(val, test, float(arrays["temperature"][number]))
 
 
-def _part(rows: IntArray, probabilities: FloatArray, packed: PackedSet) -> Predictions:
+def _part(rows: IntArray, probabilities: FloatArray, packed: PackedSet, group: IntArray) -> Predictions:
     y_true = packed.labels[rows]
     if probabilities.shape != (len(rows), len(packed.class_names)) or (y_true < 0).any():
         raise ValueError("those of another split")
     paths = [packed.index[row].path for row in rows.tolist()]
-    return Predictions(packed.class_names, y_true, probabilities, paths, rows)
+    return Predictions(packed.class_names, y_true, probabilities, paths, rows, group[rows])

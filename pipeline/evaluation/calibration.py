@@ -21,15 +21,15 @@ cost that net on average. `benchmarks/calibration_coverage.py` measures how ofte
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pipeline.evaluation.estimates import Measured, Rate, mean_of
+from pipeline.evaluation.estimates import Measured, Rate, mean_of, rate_of
 from pipeline.evaluation.intervals import CONFIDENCE
-from pipeline.evaluation.predictions import Answers, FloatArray, Predictions, pooled
+from pipeline.evaluation.predictions import Answers, FloatArray, IntArray, Predictions, pooled
 
 MEASURES = {"ece": "Calibration error", "brier": "Brier score", "log_loss": "Log loss"}
 DRAWS = 2000
@@ -101,7 +101,7 @@ def calibration(nets: Sequence[Answers], seed: int) -> Calibration:
 def _without(predictions: Predictions, temperature: float) -> Predictions:
     """Take a temperature back out of probabilities."""
     probabilities: FloatArray = softmax(temperature * _logs(predictions.probabilities), axis=1)
-    return Predictions(predictions.class_names, predictions.y_true, probabilities, predictions.paths, predictions.rows)
+    return replace(predictions, probabilities=probabilities)
 
 
 def measures(predictions: Predictions, rng: np.random.Generator, draws: int = DRAWS) -> dict[str, Measured]:
@@ -117,25 +117,51 @@ def measures(predictions: Predictions, rng: np.random.Generator, draws: int = DR
     if_mistaken = float(np.partition(losses, 1, axis=1)[:, 1].mean())
     brier = ((predictions.probabilities - truth) ** 2).sum(axis=1)
     return {
-        "ece": _measured_ece(predictions.confidence, predictions.y_pred == predictions.y_true, rng, draws),
-        "brier": mean_of(brier, (0.0, 2.0), rng, draws),
-        "log_loss": mean_of((losses * truth).sum(axis=1), (0.0, if_mistaken), rng, draws),
+        "ece": _measured_ece(predictions, rng, draws),
+        "brier": mean_of(brier, (0.0, 2.0), rng, draws, predictions.groups),
+        "log_loss": mean_of((losses * truth).sum(axis=1), (0.0, if_mistaken), rng, draws, predictions.groups),
     }
 
 
-def _measured_ece(sure: FloatArray, right: NDArray[np.bool_], rng: np.random.Generator, draws: int) -> Measured:
-    """Return the calibration error of N photographs: confidences and hits (N,)."""
+def _measured_ece(predictions: Predictions, rng: np.random.Generator, draws: int) -> Measured:
+    """Return the calibration error of N photographs."""
+    sure, right = predictions.confidence, predictions.y_pred == predictions.y_true
     batch, drawn, perfect = max(1, _BATCH // len(sure)), [], []
     for done in range(0, draws, batch):
-        rows = rng.integers(len(sure), size=(min(batch, draws - done), len(sure)))
+        rows, pick = draw_groups(predictions.groups, rng, min(batch, draws - done))
         drawn.append(ece(sure[rows], right[rows]))
-        perfect.append(ece(sure[rows], rng.random(rows.shape) < sure[rows]))
+        # One group is right or wrong together, as far as its confidences are the same.
+        chances = np.take_along_axis(rng.random(rows.shape), pick, axis=1)
+        perfect.append(ece(sure[rows], chances < sure[rows]))
     value = float(ece(sure[None], right[None])[0])
     tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     low, high = np.quantile(np.concatenate(drawn), tails).tolist()
     if value <= np.quantile(np.concatenate(perfect), tails[1]):
         return Measured(value, 0.0, min(max(high, 2 * value - low, value), 1.0))
     return Measured(value, max(min(low, 2 * value - high, value), 0.0), min(max(high, 2 * value - low, value), 1.0))
+
+
+def draw_groups(groups: IntArray, rng: np.random.Generator, draws: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw groups with replacement until there are as many photographs as there are; what is too much is left out.
+
+    Parameters
+    ----------
+    groups : int64 (N,), any numbers: photographs with the same one belong together.
+
+    Returns
+    -------
+    rows, pick : (draws, N), the places of the photographs, and which of the drawn groups, from 0, each came with.
+    """
+    _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    members, starts = np.argsort(of, kind="stable"), np.cumsum(sizes) - sizes
+    picks = rng.integers(len(sizes), size=(draws, len(groups)))
+    ends = np.cumsum(sizes[picks], axis=1)
+    begins = np.zeros(picks.shape, np.intp)
+    line, place = np.nonzero(ends < len(groups))
+    begins[line, ends[line, place]] = 1
+    pick = np.cumsum(begins, axis=1)
+    offset = np.arange(len(groups)) - np.take_along_axis(ends - sizes[picks], pick, axis=1)
+    return members[starts[np.take_along_axis(picks, pick, axis=1)] + offset], pick
 
 
 def ece(sure: FloatArray, right: NDArray[np.bool_]) -> FloatArray:
@@ -152,7 +178,7 @@ def reliability(predictions: Predictions) -> list[Bin]:
     order = np.argsort(predictions.confidence, kind="stable")
     right = predictions.y_pred == predictions.y_true
     pieces = [order[piece] for piece in _bins(len(order))]
-    return [Bin(float(predictions.confidence[p].mean()), Rate(int(right[p].sum()), len(p))) for p in pieces]
+    return [Bin(float(predictions.confidence[p].mean()), rate_of(right[p], predictions.groups[p])) for p in pieces]
 
 
 def _bins(count: int) -> list[NDArray[np.intp]]:

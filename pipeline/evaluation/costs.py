@@ -89,9 +89,13 @@ def weigh_costs(test: Predictions, matrix: FloatArray, seed: int) -> CostResult:
     chosen = least_cost(test.probabilities, matrix)
     least, likeliest = matrix[test.y_true, chosen], matrix[test.y_true, test.y_pred]
     most = float(matrix.max())
+
+    def mean(values: FloatArray, lowest: float) -> Measured:
+        return mean_of(values, (lowest, most), np.random.default_rng(seed), groups=test.groups)
+
     return CostResult(
-        least=mean_of(least, (0.0, most), np.random.default_rng(seed)),
-        likeliest=mean_of(likeliest, (0.0, most), np.random.default_rng(seed)),
-        saved=mean_of(likeliest - least, (-most, most), np.random.default_rng(seed)),
+        least=mean(least, 0.0),
+        likeliest=mean(likeliest, 0.0),
+        saved=mean(likeliest - least, -most),
         changed=int((chosen != test.y_pred).sum()),
     )

@@ -1,25 +1,33 @@
 """A 95% interval for every score, honest at a handful of images a class.
 
-The photographs of one true class are taken as independent draws and the class sizes as fixed, so each row of the
-confusion matrix is a multinomial sample whose unknown shares get a Dirichlet posterior, as in C. Goutte and E.
-Gaussier, "A Probabilistic Interpretation of Precision, Recall and F-score" (ECIR 2005). No single prior is honest here:
-with 2 images in a class it outweighs them, and over K classes its small pulls add up, until an interval for macro F1
-hardly ever holds the truth. So the prior is one more image of which only the worst is assumed for the lower limits
-(it was wrong) and the best for the upper ones (it was right): the imprecise Dirichlet model of P. Walley (Journal of
-the Royal Statistical Society B 58:3, 1996) with s = 1. For recall this is exactly the Clopper-Pearson interval.
+The groups of one true class are taken as independent draws (photographs that `split` keeps together; most are groups of
+one) and the class sizes as fixed. Without groups of several, each row of the confusion matrix is a multinomial sample
+whose unknown shares get a Dirichlet posterior, as in C. Goutte and E. Gaussier, "A Probabilistic Interpretation of
+Precision, Recall and F-score" (ECIR 2005). That is the same as to weigh each photograph by a standard exponential, the
+Bayesian bootstrap (D. Rubin, Annals of Statistics 9:1, 1981), which is done for groups likewise: all photographs of one
+have the same weight.
 
-- Precision, recall and F1 of a class: each class has the one more image.
-- Scores over all classes: one class has it, whichever it moves the score furthest in, or all share it. K more images
+No single prior is honest here: with 2 images in a class it outweighs them, and over K classes its small pulls add up,
+until an interval for macro F1 hardly ever holds the truth. So the prior is one more group of which only the worst is
+assumed for the lower limits (it was wrong) and the best for the upper ones (it was right): the imprecise Dirichlet
+model of P. Walley (Journal of the Royal Statistical Society B 58:3, 1996) with s = 1. For recall this is exactly the
+Clopper-Pearson interval where all photographs are groups of one, and the bound of N. Gaffke ("Three test statistics for
+a nonparametric one-sided hypothesis on the mean of a nonnegative variable", Mathematical Methods of Statistics 14:4,
+2005) where groups are of one size. The one more group is as large as that of a photograph is on average.
+
+- Precision, recall and F1 of a class: each class has the one more group.
+- Scores over all classes: one class has it, whichever it moves the score furthest in, or all share it. K more groups
   would make the intervals several times too wide.
 
 `benchmarks/interval_coverage.py` measures how often these intervals hold the truth, beside the alternatives. Where most
-classes have only 1 or 2 images here, those over all classes are too narrow. So are all of them where the photographs of
-a class come in groups that are not independent: `draw_rows` is where counts turn into what they are worth.
+classes have only 1 or 2 groups here, those over all classes are too narrow. How alike the answers within a group are is
+not estimated, as a handful of groups cannot tell: where they are not alike at all, the intervals are too wide.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evaluation.groups import Clusters, apart
 from pipeline.evaluation.metrics import OVERALL, PER_CLASS, Scores
 from pipeline.evaluation.predictions import FloatArray, IntArray
 
@@ -31,7 +39,11 @@ _LOWEST = np.array([-1.0 if name == "mcc" else 0.0 for name in OVERALL])
 
 
 def score_intervals(
-    confusion: IntArray, value: Scores, rng: np.random.Generator, draws: int = DRAWS
+    confusion: IntArray,
+    value: Scores,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    together: Clusters | None = None,
 ) -> tuple[Scores, Scores]:
     """Return the lower and the upper 95% limits of all scores.
 
@@ -40,6 +52,7 @@ def score_intervals(
     confusion : int64 (K, K), K >= 2, rows = true class.
     value : the scores of the same images; every interval contains its value.
     rng : makes the draws; the same state gives the same limits.
+    together : which of these photographs belong together; None: each is a group of its own.
 
     Returns
     -------
@@ -48,8 +61,9 @@ def score_intervals(
     """
     tail = (1 - CONFIDENCE) / 2
     per_class, overall = as_arrays(value)
-    below_class, below_overall = _draw_scores(confusion, _wrong_image(len(confusion)), rng, draws)
-    above_class, above_overall = _draw_scores(confusion, np.eye(len(confusion)), rng, draws)
+    drawn = together or apart(confusion)
+    below_class, below_overall = _draw_scores(drawn, _wrong_image(len(confusion)), rng, draws)
+    above_class, above_overall = _draw_scores(drawn, np.eye(len(confusion)), rng, draws)
     low_class, high_class = np.quantile(below_class, tail, axis=0), np.quantile(above_class, 1 - tail, axis=0)
     low_overall = np.quantile(below_overall, tail, axis=0).min(axis=0)
     high_overall = np.quantile(above_overall, 1 - tail, axis=0).max(axis=0)
@@ -63,18 +77,21 @@ def score_intervals(
     )
 
 
-def too_small(support: int, low: float, high: float) -> str | None:
+def too_small(support: int, low: float, high: float, groups: int | None = None) -> str | None:
     """Say in words why nothing can be said about a class; None if something can.
 
     Parameters
     ----------
     support : the images of the class in this part.
     low, high : the interval of its F1.
+    groups : that these images are from; None: each is one of its own.
     """
     if support == 0:
         return "no image here: not measured"
     if support < 5:
         return f"{support} image{'s' if support > 1 else ''}: too few to judge"
+    if groups is not None and groups < 5:
+        return f"{support} images in {groups} group{'s' if groups > 1 else ''}: too few to judge"
     if high - low > 0.5:
         return "interval too wide to judge"
     return None
@@ -98,30 +115,30 @@ def _wrong_image(num_classes: int) -> FloatArray:
 
 
 def _draw_scores(
-    confusion: IntArray, extra: FloatArray, rng: np.random.Generator, draws: int
+    drawn: Clusters, extra: FloatArray, rng: np.random.Generator, draws: int
 ) -> tuple[FloatArray, FloatArray]:
     """Draw the scores that a net with such a confusion matrix may really have.
 
     Returns
     -------
-    per_class : (draws, 3, K), each class having one more image, `extra`.
+    per_class : (draws, 3, K), each class having one more group, of images like `extra`.
     overall : (draws, K + 1, 5), one class after the other having it, and at the end all sharing it.
     """
-    batches = [_draw_batch(confusion, extra, rng, min(_BATCH, draws - done)) for done in range(0, draws, _BATCH)]
+    batches = [_draw_batch(drawn, extra, rng, min(_BATCH, draws - done)) for done in range(0, draws, _BATCH)]
     per_class, overall = zip(*batches, strict=True)
     return np.concatenate(per_class), np.concatenate(overall)
 
 
 def _draw_batch(
-    confusion: IntArray, extra: FloatArray, rng: np.random.Generator, draws: int
+    drawn: Clusters, extra: FloatArray, rng: np.random.Generator, draws: int
 ) -> tuple[FloatArray, FloatArray]:
-    num_classes, sizes = len(confusion), confusion.sum(axis=1)
-    gammas = rng.standard_gamma(confusion, size=(draws, num_classes, num_classes))
+    num_classes, sizes = len(extra), drawn.support
+    gammas, more = drawn.draw(rng, draws), drawn.size[:, None]
     plain = draw_rows(gammas, sizes)
-    each = draw_rows(gammas + rng.standard_gamma(extra, size=gammas.shape), sizes)
-    shared = draw_rows(gammas + rng.standard_gamma(extra / num_classes, size=gammas.shape), sizes)
+    each = draw_rows(gammas + more * rng.standard_gamma(extra, size=gammas.shape), sizes)
+    shared = draw_rows(gammas + more * rng.standard_gamma(extra / num_classes, size=gammas.shape), sizes)
     hits, given = _hits(plain)[:, None], plain.sum(axis=1)[:, None]
-    # Row j of these has the image in class j: (draws, K, K).
+    # Row j of these has the group in class j: (draws, K, K).
     one_hits = hits + (_hits(each)[:, None] - hits) * np.eye(num_classes)
     one_given = np.maximum(given + each - plain, 0)  # not below 0 by rounding
     overall = [

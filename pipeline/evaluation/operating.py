@@ -8,7 +8,8 @@ A threshold for a rate r comes from the n photographs of val that the rate is ab
 k + 1 the largest whole number that is at most r (n + 1). Then a new photograph is on the wrong side with probability at
 most r, on average over such val parts, whatever the net (V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in
 a Random World", 2005); and on val itself the rate is below r. Where n is less than 1 / r - 1 no threshold can promise
-that: then none of val is on the wrong side, and it is said.
+that: then none of val is on the wrong side, and it is said. Photographs of one group are not independent, so n is the
+number of groups, and each stands for itself with the photograph that comes to the wrong side first.
 """
 
 import math
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.estimates import Rate, exact_interval
-from pipeline.evaluation.predictions import Answers, FloatArray, Predictions
+from pipeline.evaluation.estimates import Rate, rate_of
+from pipeline.evaluation.predictions import Answers, FloatArray, IntArray, Predictions
 
 FALSE_ALARMS, MISSES, LIKELIEST = "false_alarm_rate", "miss_rate", "likeliest_class"
 _ROUNDING = 1e-9  # 0.29 * 100 is a little less than 29
@@ -118,8 +119,11 @@ def _point(nets: Sequence[Answers], sound: int, name: str, target: float | None)
         part: [_alarms(getattr(net, part), sound, thresholds[k] if thresholds else None) for k, net in enumerate(nets)]
         for part in ("val", "test")
     }
-    y_true = {part: np.concatenate([getattr(net, part).y_true for net in nets]) for part in raised}
-    rates = {part: _rates(y_true[part] == sound, np.concatenate(raised[part])) for part in raised}
+    y_true, groups = (
+        {part: np.concatenate([getattr(getattr(net, part), name) for net in nets]) for part in raised}
+        for name in ("y_true", "groups")
+    )
+    rates = {part: _rates(y_true[part] == sound, np.concatenate(raised[part]), groups[part]) for part in raised}
     missed = y_true["test"][(y_true["test"] != sound) & ~np.concatenate(raised["test"])]
     class_names = nets[0].test.class_names
     notes = () if target is None else _notes([net.val for net in nets], sound, name, target, rates["test"])
@@ -137,8 +141,16 @@ def _point(nets: Sequence[Answers], sound: int, name: str, target: float | None)
 def _threshold(val: Predictions, sound: int, name: str, target: float) -> float:
     scores, is_sound = score_of_defect(val, sound), val.y_true == sound
     if name == FALSE_ALARMS:
-        return alarm_threshold(scores[is_sound], target)
-    return miss_threshold(scores[~is_sound], target)
+        return alarm_threshold(-_lowest(-scores[is_sound], val.groups[is_sound]), target)
+    return miss_threshold(_lowest(scores[~is_sound], val.groups[~is_sound]), target)
+
+
+def _lowest(scores: FloatArray, groups: IntArray) -> FloatArray:
+    """Return the lowest score of each group."""
+    found, of = np.unique(groups, return_inverse=True)
+    lowest = np.full(len(found), np.inf)
+    np.minimum.at(lowest, of, scores)
+    return lowest
 
 
 def _alarms(part: Predictions, sound: int, threshold: float | None) -> NDArray[np.bool_]:
@@ -146,32 +158,43 @@ def _alarms(part: Predictions, sound: int, threshold: float | None) -> NDArray[n
     return alarms
 
 
-def _rates(is_sound: NDArray[np.bool_], alarms: NDArray[np.bool_]) -> tuple[Rate, Rate]:
+def _rates(is_sound: NDArray[np.bool_], alarms: NDArray[np.bool_], groups: IntArray) -> tuple[Rate, Rate]:
     """Return false alarms and misses."""
-    false_alarms = Rate(int((alarms & is_sound).sum()), int(is_sound.sum()))
-    return false_alarms, Rate(int((~alarms & ~is_sound).sum()), int((~is_sound).sum()))
+    return rate_of(alarms[is_sound], groups[is_sound]), rate_of(~alarms[~is_sound], groups[~is_sound])
 
 
 def _notes(
     vals: Sequence[Predictions], sound: int, name: str, target: float, on_test: tuple[Rate, Rate]
 ) -> tuple[str, ...]:
-    kind = "sound photographs" if name == FALSE_ALARMS else "photographs of defects"
-    there = min(int(((val.y_true == sound) == (name == FALSE_ALARMS)).sum()) for val in vals)
-    judged = on_test[0 if name == FALSE_ALARMS else 1].of
+    alarms = name == FALSE_ALARMS
+    kind = "sound photographs" if alarms else "photographs of defects"
+    there = min((_counts(val, (val.y_true == sound) == alarms) for val in vals), key=lambda counts: counts[::-1])
+    judged = on_test[0 if alarms else 1]
     notes = []
-    if there < fewest_for(target):
-        least = "0: everything raises an alarm" if not there else "the one at which none of them is on the wrong side"
-        notes.append(
-            f"val has {there} {kind}{' in one fold' if len(vals) > 1 else ''}; to promise {percent(target)} takes "
-            f"{fewest_for(target)}. The threshold is {least}."
+    if there[1] < fewest_for(target):
+        least = (
+            "0: everything raises an alarm" if not there[1] else "the one at which none of them is on the wrong side"
         )
-    best = exact_interval(0, judged)[1]
+        notes.append(
+            f"val has {there[0]} {kind}{_in_groups(*there)}{' in one fold' if len(vals) > 1 else ''}; to promise "
+            f"{percent(target)} takes {fewest_for(target)}. The threshold is {least}."
+        )
+    best = Rate(0, judged.of, judged.worth).high
     if best > target:
         notes.append(
-            f"{judged} {kind} in test cannot show {percent(target)}: even with none on the wrong side it could be "
+            f"{judged.of} {kind} in test cannot show {percent(target)}: even with none on the wrong side it could be "
             f"{best:.1%}."
         )
     return tuple(notes)
+
+
+def _counts(val: Predictions, chosen: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return how many photographs are chosen, and of how many groups."""
+    return int(chosen.sum()), len(np.unique(val.groups[chosen]))
+
+
+def _in_groups(photographs: int, groups: int) -> str:
+    return "" if groups == photographs else f" in {groups} group{'s' if groups > 1 else ''}"
 
 
 def curve(nets: Sequence[Answers], sound: int) -> tuple[FloatArray, FloatArray]:

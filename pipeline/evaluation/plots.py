@@ -22,11 +22,14 @@ from pipeline.evaluation.figures import (
     titled,
 )
 from pipeline.evaluation.history import History, LrHistory
-from pipeline.evaluation.predictions import FloatArray
-from pipeline.evaluation.result import Result
+from pipeline.evaluation.predictions import FloatArray, IntArray
+from pipeline.evaluation.result import AVERAGE_PRECISION, Result
+from pipeline.evaluation.tables import WORDS, score_words
 from pipeline.evaluation.text import shorten
 
 NAME_LENGTH = 28
+# What stands for all classes below the score of each; there is no mean precision.
+OVER_ALL = {"recall": "balanced_accuracy", "f1": "macro_f1", AVERAGE_PRECISION: f"macro_{AVERAGE_PRECISION}"}
 _REASON_COLORS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, INK)
 _REASON_MARKERS = "osDv^P*"
 
@@ -83,48 +86,70 @@ def _rule_cells(axes: Axes, num_classes: int) -> None:
 
 @picture
 def class_scores_png(result: Result, part: str) -> Figure:
-    """Draw the F1 of each class and macro F1 as dots with their 95% intervals, the largest class on top.
+    """Draw each score by class and over all classes as dots with their 95% intervals, the largest class on top.
 
-    A hollow grey dot is a class that has too few images to judge.
+    F1 comes last, with its numbers. Hollow grey dots are of a class that has too few images to judge.
     """
-    order = np.argsort(-result.support, kind="stable")
-    lines = len(order) + 1.5
-    figure = Figure(figsize=(6.5, 0.36 * lines + 0.3))
-    axes = figure.add_axes((0, 0, 1, 1))
-    names, notes = drawable_names(result.class_names, NAME_LENGTH), result.notes()
-    for y, k in enumerate(order.tolist()):
-        if result.support[k]:
-            _draw_interval(axes, y, (result.value.f1[k], result.low.f1[k], result.high.f1[k]), notes[k])
-        else:
-            _write_beside(axes, y, notes[k], MUTED)
-    macro = (result.value.macro_f1, result.low.macro_f1, result.high.macro_f1)
-    _draw_interval(axes, len(order) + 0.5, macro, "", marker="D", color=INK)
-    axes.axhline(len(order) - 0.25, color=FAINT, linewidth=1)
-    labels = [f"{names[k]} ({result.support[k]})" for k in order.tolist()]
-    axes.set_yticks([*range(len(order)), len(order) + 0.5], [*labels, "Macro F1"])
-    axes.get_yticklabels()[-1].set_fontweight("bold")
-    axes.set_ylim(len(order) + 1, -0.5)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xticks(np.linspace(0, 1, 6))
-    axes.grid(axis="x")
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("F1 with its 95% interval")
-    titled(axes, f"F1 by class, {part}", "in brackets the images of the class; hollow: too few to judge")
+    order = np.argsort(-result.support, kind="stable").tolist()
+    lines, names, notes = len(order) + 1.5, drawable_names(result.class_names, NAME_LENGTH), result.notes()
+    by_class, overall = result.scores_by_class(), result.scores_overall()
+    panels = sorted(by_class, key=lambda name: name == "f1")
+    figure = Figure(figsize=(2.4 * len(panels), 0.36 * lines + 0.3))
+    for number, name in enumerate(panels):
+        axes = figure.add_axes((number / len(panels), 0, 0.88 / len(panels), 1))
+        _draw_scores(axes, result.support[order], np.stack(by_class[name])[:, order], [notes[k] for k in order])
+        over_all = OVER_ALL.get(name)
+        if over_all:
+            _draw_interval(axes, len(order) + 0.5, overall[over_all], "", marker="D", color=INK)
+        axes.set_xlabel(WORDS[name])
+        axes.set_yticks([*range(len(order)), len(order) + 0.5], [""] * (len(order) + 1))
+    first, last = figure.axes[0], figure.axes[-1]
+    first.set_yticklabels([*(f"{names[k]} ({_counts(result, k)})" for k in order), "All classes"])
+    first.get_yticklabels()[-1].set_fontweight("bold")
+    _write_scores(last, result, order, notes)
+    grouped = " / its groups" if result.grouped else ""
+    titled(
+        first, f"Scores by class, {part}", f"95% intervals; (images of the class{grouped}); hollow: too few to judge"
+    )
     return figure
 
 
+def _counts(result: Result, k: int) -> str:
+    return f"{result.support[k]} / {result.groups[k]}" if result.grouped else f"{result.support[k]}"
+
+
+def _draw_scores(axes: Axes, support: IntArray, ends: FloatArray, notes: list[str]) -> None:
+    """Draw a line a class, from values and limits (3, K)."""
+    for y, (images, row, note) in enumerate(zip(support.tolist(), ends.T.tolist(), notes, strict=True)):
+        if images:
+            _draw_interval(axes, y, tuple(row), note)
+    axes.axhline(len(notes) - 0.25, color=FAINT, linewidth=1)
+    axes.set_ylim(len(notes) + 1, -0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
 def _draw_interval(
-    axes: Axes, y: float, f1: tuple[float, float, float], note: str, marker: str = "o", color: str = BLUE
+    axes: Axes, y: float, ends: tuple[float, ...], note: str, marker: str = "o", color: str = BLUE
 ) -> None:
-    value, low, high = f1
+    value, low, high = ends
     color = MUTED if note else color
     axes.plot([low, high], [y, y], color=color, linewidth=3, alpha=0.45, solid_capstyle="butt")
     axes.plot(
         [value], [y], marker, color=color, markerfacecolor="white" if note else color, markersize=7, clip_on=False
     )
-    words = f"{value:.2f}  [{low:.2f}, {high:.2f}]" + (f"  {note}" if note else "")
-    _write_beside(axes, y, words, MUTED if note else INK)
+
+
+def _write_scores(axes: Axes, result: Result, order: list[int], notes: list[str]) -> None:
+    """Write F1 beside its dots, and what cannot be judged."""
+    f1, macro = result.scores_by_class()["f1"], result.scores_overall()["macro_f1"]
+    for y, k in enumerate(order):
+        words = [score_words(*(end[k] for end in f1))] if result.support[k] else []
+        _write_beside(axes, y, "  ".join([*words, notes[k]]), MUTED if notes[k] else INK)
+    _write_beside(axes, len(order) + 0.5, score_words(*macro), INK)
 
 
 def _write_beside(axes: Axes, y: float, words: str, color: str) -> None:

@@ -1,7 +1,7 @@
 """What a net said about the photographs of one part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,8 @@ class Predictions:
     probabilities : float64 (N, K), each row sums to 1.
     paths : N source paths.
     rows : int64 (N,), where each photograph stands in `images.npy`.
+    groups : int64 (N,), any numbers: photographs with the same one belong together. Where none are given, each
+        photograph stands for itself.
     """
 
     class_names: tuple[str, ...]
@@ -37,11 +39,15 @@ class Predictions:
     probabilities: FloatArray
     paths: Sequence[str]
     rows: IntArray
+    groups: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
+        if not len(self.groups):
+            object.__setattr__(self, "groups", self.rows)
         images, classes = len(self.y_true), len(self.class_names)
         assert self.probabilities.shape == (images, classes), self.probabilities.shape
-        assert len(self.paths) == len(self.rows) == images, (len(self.paths), len(self.rows), images)
+        lengths = len(self.paths), len(self.rows), len(self.groups)
+        assert set(lengths) == {images}, (lengths, images)
 
     @property
     def y_pred(self) -> IntArray:
@@ -82,15 +88,17 @@ def predict_nets(models: Path, packed: PackedSet, assignment: Assignment, comput
     """
     learnt = assignment.apply(packed)
     if not assignment.num_folds:
-        return [_answers(load(judged_folder(models), compute.device), learnt, assignment.parts())]
+        return [_answers(load(judged_folder(models), compute.device), learnt, assignment.parts(), assignment.group)]
     return [
-        _answers(load(models / FOLDS / str(fold), compute.device), learnt, assignment.fold_parts(fold))
+        _answers(
+            load(models / FOLDS / str(fold), compute.device), learnt, assignment.fold_parts(fold), assignment.group
+        )
         for fold in range(assignment.num_folds)
     ]
 
 
-def _answers(trained: TrainedModel, packed: PackedSet, parts: Parts) -> Answers:
-    val, test = (predict_part(trained, packed, rows) for rows in (parts.val, parts.test))
+def _answers(trained: TrainedModel, packed: PackedSet, parts: Parts, group: IntArray) -> Answers:
+    val, test = (replace(predict_part(trained, packed, rows), groups=group[rows]) for rows in (parts.val, parts.test))
     return Answers(val, test, trained.card.temperature)
 
 
@@ -114,6 +122,7 @@ def pooled(pieces: Sequence[Predictions]) -> Predictions:
         probabilities=np.concatenate([piece.probabilities for piece in pieces])[order],
         paths=[paths[place] for place in order],
         rows=rows[order],
+        groups=np.concatenate([piece.groups for piece in pieces])[order],
     )
 
 

@@ -13,7 +13,6 @@ from pipeline.evaluation.decision_plots import operating_points_png, reliability
 from pipeline.evaluation.decisions import Decisions, Rules, decisions_text, write_points
 from pipeline.evaluation.gallery import hits_png, mistakes_png
 from pipeline.evaluation.history import read_history, read_lr_history
-from pipeline.evaluation.metrics import OVERALL, PER_CLASS
 from pipeline.evaluation.plots import class_scores_png, confusion_png, learning_curves_png, lr_history_png
 from pipeline.evaluation.predictions import Answers, Predictions, pooled_parts
 from pipeline.evaluation.result import Result
@@ -39,7 +38,8 @@ def remarks(folds: int, retrained: bool) -> list[str]:
 
 def scores_text(result: Result, decisions: Decisions, said: Sequence[str], markdown: bool = False) -> str:
     """Return what is `said` of the scores, their table, and what the probabilities are good for."""
-    return "\n\n".join([*said, score_table(result, markdown=markdown), decisions_text(decisions, markdown=markdown)])
+    table, decided = score_table(result, markdown=markdown), decisions_text(decisions, markdown=markdown)
+    return "\n\n".join([*said, result.basis(), table, decided])
 
 
 def write_tables(
@@ -105,14 +105,15 @@ def write_pictures(
 def result_metrics(part: str, result: Result, decisions: Decisions) -> dict[str, float]:
     """Return the scores by the names under which a tracker compares them.
 
-    ``test/macro_f1`` and its interval ``test/macro_f1/low`` and ``/high``; ``test/f1/<class>`` likewise; and what
-    `Decisions.metrics` names.
+    ``test/macro_f1`` and its interval ``test/macro_f1/low`` and ``/high``; ``test/f1/<class>`` and
+    ``test/average_precision/<class>`` likewise; and what `Decisions.metrics` names.
     """
     metrics = decisions.metrics(part)
-    for end, scores in (("", result.value), ("/low", result.low), ("/high", result.high)):
-        for name in OVERALL:
-            metrics[f"{part}/{name}{end}"] = getattr(scores, name)
-        for name in PER_CLASS:
-            for class_name, value in zip(result.class_names, getattr(scores, name), strict=True):
-                metrics[f"{part}/{name}/{class_name}{end}"] = float(value)
+    ends = ("", "/low", "/high")
+    for name, values in result.scores_overall().items():
+        metrics |= {f"{part}/{name}{end}": value for end, value in zip(ends, values, strict=True)}
+    for name, by_class in result.scores_by_class().items():
+        for end, scores in zip(ends, by_class, strict=True):
+            rows = zip(result.class_names, scores.tolist(), strict=True)
+            metrics |= {f"{part}/{name}/{class_name}{end}": value for class_name, value in rows}
     return metrics

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.estimates import Rate, exact_interval
-from pipeline.evaluation.predictions import FloatArray, Predictions
+from pipeline.evaluation.estimates import Rate, exact_interval, rate_of
+from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
 
 CUTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Fixed beforehand: one that is searched on test would flatter."""
@@ -32,8 +32,7 @@ def cuts(predictions: Predictions, confidences: Sequence[float] = CUTS) -> list[
     found = []
     for below in confidences:
         kept = predictions.confidence >= below
-        count = int(kept.sum())
-        found.append(Cut(below, Rate(count, len(kept)), Rate(int(wrong[kept].sum()), count)))
+        found.append(Cut(below, rate_of(kept, predictions.groups), rate_of(wrong[kept], predictions.groups[kept])))
     return found
 
 
@@ -47,5 +46,18 @@ def risk_coverage(predictions: Predictions) -> tuple[FloatArray, FloatArray, Flo
     wrong = np.cumsum((predictions.y_pred != predictions.y_true)[order])
     sure = predictions.confidence[order]
     ends = np.flatnonzero(np.append(np.diff(sure) != 0, True))
-    limits = np.array([exact_interval(int(wrong[end]), int(end) + 1) for end in ends])
+    shares = 1 / _sizes_so_far(predictions.groups[order])
+    limits = np.array([exact_interval(float(wrong[end] * shares[end]), float((end + 1) * shares[end])) for end in ends])
     return (ends + 1) / len(order), wrong[ends] / (ends + 1), limits[:, 0], limits[:, 1]
+
+
+def _sizes_so_far(groups: IntArray) -> FloatArray:
+    """Return for each n from 1 to N how large the group of a photograph is on average, among the first n."""
+    _, of = np.unique(groups, return_inverse=True)
+    seen = np.zeros(len(groups), np.int64)
+    by_group = np.argsort(of, kind="stable")
+    starts = np.searchsorted(of[by_group], of[by_group])
+    seen[by_group] = np.arange(len(groups)) - starts
+    # A group that grows from n to n + 1 adds 2 n + 1 to the sum of the squares.
+    sizes: FloatArray = np.cumsum(2 * seen + 1) / np.arange(1, len(groups) + 1)
+    return sizes

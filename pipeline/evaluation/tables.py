@@ -6,12 +6,26 @@ from pathlib import Path
 
 from pipeline.evaluation.metrics import OVERALL, PER_CLASS
 from pipeline.evaluation.predictions import Predictions
-from pipeline.evaluation.result import Result
+from pipeline.evaluation.result import AVERAGE_PRECISION, ENDS, Result
 from pipeline.files import write_csv
 from pipeline.text import shown
 
 PREDICTIONS_COLUMNS = ("path", "actual", "predicted", "probability")
-PER_CLASS_COLUMNS = ("class", "support", *(name + end for name in PER_CLASS for end in ("", "_low", "_high")), "note")
+PER_CLASS_COLUMNS = (
+    "class",
+    "support",
+    "groups",
+    *(name + end for name in (*PER_CLASS, AVERAGE_PRECISION) for end in ENDS),
+    "note",
+)
+WORDS = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    AVERAGE_PRECISION: "Average precision",
+    **OVERALL,
+    f"macro_{AVERAGE_PRECISION}": "Mean average precision",
+}
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -25,38 +39,49 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def write_per_class(path: Path, result: Result) -> None:
-    """Write one line a class: support, each score with both ends of its interval, and why it cannot be judged."""
-    ends = (result.value, result.low, result.high)
-    scores = [[f"{score:.6f}" for score in getattr(end, name)] for name in PER_CLASS for end in ends]
-    rows = zip(result.class_names, result.support, *scores, result.notes(), strict=True)
+    """Write one line a class: support, groups, each score with both ends of its interval, and why it cannot be judged.
+
+    Average precision is empty where the probabilities are not known.
+    """
+    found = result.scores_by_class()
+    empty = [[""] * len(result.class_names)] * len(ENDS)
+    scores = [
+        [f"{score:.6f}" for score in end] if name in found else end
+        for name in (*PER_CLASS, AVERAGE_PRECISION)
+        for end in found.get(name, empty)
+    ]
+    rows = zip(result.class_names, result.support, result.groups, *scores, result.notes(), strict=True)
     write_csv(path, PER_CLASS_COLUMNS, rows)
 
 
 def score_table(result: Result, markdown: bool = False) -> str:
-    """Render the scores by class, then those over all classes, for a terminal or as Markdown."""
-    value, low, high = result.value, result.low, result.high
-    notes = result.notes()
-    by_class = [
-        [
-            named(name, markdown),
-            str(result.support[k]),
-            f"{value.precision[k]:.2f}",
-            f"{value.recall[k]:.2f}",
-            f"{value.f1[k]:.2f}",
-            f"[{low.f1[k]:.2f}, {high.f1[k]:.2f}]",
-            notes[k],
-        ]
-        for k, name in enumerate(result.class_names)
-    ]
-    overall = [
-        [words, f"{getattr(value, name):.2f}", f"[{getattr(low, name):.2f}, {getattr(high, name):.2f}]"]
-        for name, words in OVERALL.items()
-    ]
-    first = render(
-        ["Class", "Images", "Precision", "Recall", "F1", "95% interval", "Note"], "<>>>>><", by_class, markdown
+    """Render the scores by class, then those over all classes, for a terminal or as Markdown.
+
+    The groups of a class stand beside its images where they are not as many.
+    """
+    by_class, overall = result.scores_by_class(), result.scores_overall()
+    counts = {"Images": result.support} | ({"Groups": result.groups} if result.grouped else {})
+    rows = zip(
+        [named(name, markdown) for name in result.class_names],
+        *(map(str, numbers) for numbers in counts.values()),
+        *(map(score_words, *ends) for ends in by_class.values()),
+        result.notes(),
+        strict=True,
     )
-    second = render(["All classes", "Value", "95% interval"], "<>>", overall, markdown)
+    header = ["Class", *counts, *(f"{WORDS[name]} [95%]" for name in by_class), "Note"]
+    first = render(header, f"<{'>' * (len(header) - 2)}<", list(rows), markdown)
+    over_all = [[WORDS[name], f"{value:.2f}", _span(low, high)] for name, (value, low, high) in overall.items()]
+    second = render(["All classes", "Value", "95% interval"], "<>>", over_all, markdown)
     return f"{first}\n\n{second}"
+
+
+def score_words(value: float, low: float, high: float) -> str:
+    """Return "0.92 [0.80, 0.97]"."""
+    return f"{value:.2f} {_span(low, high)}"
+
+
+def _span(low: float, high: float) -> str:
+    return f"[{low:.2f}, {high:.2f}]"
 
 
 def render(header: Sequence[str], sides: str, rows: Sequence[Sequence[str]], markdown: bool) -> str:

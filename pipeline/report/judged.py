@@ -53,9 +53,7 @@ class Judged:
         return _surest_first(self.test, (y_true == class_number) & (y_pred == class_number))
 
 
-def judge(
-    nets: Sequence[TrainedModel], packed: PackedSet, assignment: Assignment, test: Predictions, groups: Sequence[str]
-) -> Judged:
+def judge(nets: Sequence[TrainedModel], packed: PackedSet, assignment: Assignment, test: Predictions) -> Judged:
     """Put together what belongs together; see `why.why_sections` for the parameters."""
     parts = _parts(assignment)
     assert len(parts) == len(nets), (len(parts), len(nets))
@@ -64,8 +62,7 @@ def judge(
         net_of[part.test] = place
     by_net = net_of[test.rows]
     assert (by_net >= 0).all()
-    number = np.unique(np.array(groups), return_inverse=True)[1].astype(np.int64)
-    return Judged(assignment.apply(packed), test, tuple(nets), parts, by_net, number)
+    return Judged(assignment.apply(packed), test, tuple(nets), parts, by_net, assignment.group)
 
 
 def judged_nets(models: Path, assignment: Assignment, compute: Compute) -> list[TrainedModel]:

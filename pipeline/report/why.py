@@ -22,7 +22,6 @@ def why_sections(
     packed: PackedSet,
     assignment: Assignment,
     parts: Mapping[str, Predictions],
-    groups: Sequence[str],
     most: int = 12,
     seed: int = 0,
 ) -> list[Section]:
@@ -31,7 +30,7 @@ def why_sections(
     >>> packed, table = open_packed(folder), read_assignment(path, packed)  # doctest: +SKIP
     >>> nets = judged_nets(models, table, compute)  # doctest: +SKIP
     >>> parts = pooled_parts(predict_nets(models, packed, table, compute))  # doctest: +SKIP
-    >>> why_sections(nets, packed, table, parts, [row.group for row in read_rows(path)])  # doctest: +SKIP
+    >>> why_sections(nets, packed, table, parts)  # doctest: +SKIP
 
     Parameters
     ----------
@@ -39,13 +38,12 @@ def why_sections(
     packed : the packed set as `open_packed` returns it, of N photographs.
     assignment : of this packed set.
     parts : the nets' answers, "test" and "val", as `pooled_parts` returns them.
-    groups : N names; photographs of one group are not independent (`AssignmentRow.group`).
     most : photographs at the most in each of: pairs of classes, mistakes, hits, likely wrong labels.
     seed : of the draws behind intervals and p-values.
 
     Photographs are `photos.THUMB` pixels a side at most.
     """
-    judged = judge(nets, packed, assignment, parts["test"], groups)
+    judged = judge(nets, packed, assignment, parts["test"])
     rng = np.random.default_rng(seed)
     found = associations(judged, rng)
     told = shortcuts_section(judged, found)

@@ -30,6 +30,7 @@ from conftest import (
 )
 from safetensors.torch import save_file
 
+from pipeline.data.assignment import read_rows, write_assignment
 from pipeline.errors import DataError, ParameterError
 from pipeline.evaluation.decisions import POINTS_COLUMNS
 from pipeline.files import read_csv
@@ -83,8 +84,11 @@ def test_what_evaluation_leaves(evaluated):
 
 
 def evaluate_again(evaluated, tmp_path, **changes):
+    """As if all of the test part were of one group."""
     folder = tmp_path / "work"
     shutil.copytree(evaluated[0], folder)
+    table = folder / "split" / "assignment.csv"
+    write_assignment(table, [r._replace(group="one") if r.part == "test" else r for r in read_rows(table)])
     params = small_params()
     params["evaluate"] |= changes
     write_params(folder, params)
@@ -99,6 +103,10 @@ def test_operating_points_and_costs(evaluated, tmp_path):
     assert set(test["operating_points"]) == {"false_alarm_rate", "miss_rate", "likeliest_class"}
     assert test["cost"]["least"] >= 0
     assert "to promise 1% takes 99" in done.stderr
+    assert test["groups"] == 1
+    assert f"{test['images']} photographs in 1 group. " in done.stderr
+    assert test["macro_average_precision_low"] < test["macro_average_precision"]
+    assert test["support_groups"]["crack"] == 1
     points = read_csv(folder / "reports" / "operating_points.csv", POINTS_COLUMNS)
     assert [row["point"] for row in points] == ["false_alarm_rate", "miss_rate", "likeliest_class"]
     assert "of least expected cost" in (folder / "reports" / "scores.txt").read_text()

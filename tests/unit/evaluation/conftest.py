@@ -45,7 +45,8 @@ def odd_predictions(make_predictions: Make) -> Predictions:
 @pytest.fixture
 def evaluated() -> Callable[[Predictions], Result]:
     def evaluate(p: Predictions) -> Result:
-        return evaluate_part(p.y_true, p.y_pred, p.class_names, np.random.default_rng(0))
+        rng = np.random.default_rng(0)
+        return evaluate_part(p.y_true, p.y_pred, p.class_names, rng, p.groups, p.probabilities)
 
     return evaluate
 

@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path, class_names, count, nets, seed):
     written = made_nets(packed, seed, nets)
     write_answers(tmp_path / "answers.npz", written)
     once = (tmp_path / "answers.npz").read_bytes()
-    read = read_answers(tmp_path / "answers.npz", packed)
+    read = read_answers(tmp_path / "answers.npz", packed, np.arange(len(packed.labels)))
     assert [net.temperature for net in read] == [net.temperature for net in written]
     for one, other in zip(read, written, strict=True):
         for part in ("val", "test"):
@@ -59,14 +59,14 @@ def test_answers_of_another_set(tmp_path):
     write_answers(tmp_path / "answers.npz", made_nets(packed, 0))
     for other in (packed_set([0, 1, 0, 1, 0, 1], "ac"), packed_set([0, 1], "ab"), packed_set([-1] * 6, "ab")):
         with pytest.raises(DataError, match=r"wanted answers for these photographs, found .*; run evaluate again"):
-            read_answers(tmp_path / "answers.npz", other)
+            read_answers(tmp_path / "answers.npz", other, np.arange(len(other.labels)))
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
 def test_what_is_no_such_file(tmp_path, content):
     (tmp_path / "answers.npz").write_bytes(content)
     with pytest.raises(DataError, match="wanted answers for these photographs, found"):
-        read_answers(tmp_path / "answers.npz", packed_set([0, 1], "ab"))
+        read_answers(tmp_path / "answers.npz", packed_set([0, 1], "ab"), np.arange(2))
 
 
 def test_what_is_cut_short_or_another_archive(tmp_path):
@@ -76,12 +76,12 @@ def test_what_is_cut_short_or_another_archive(tmp_path):
     for content in (whole[: len(whole) // 2], whole[:-4]):
         (tmp_path / "answers.npz").write_bytes(content)
         with pytest.raises(DataError, match="run evaluate again"):
-            read_answers(tmp_path / "answers.npz", packed)
+            read_answers(tmp_path / "answers.npz", packed, np.arange(len(packed.labels)))
     np.savez(tmp_path / "answers.npz", other=np.zeros(3))
     with pytest.raises(DataError, match="run evaluate again"):
-        read_answers(tmp_path / "answers.npz", packed)
+        read_answers(tmp_path / "answers.npz", packed, np.arange(len(packed.labels)))
 
 
 def test_nothing_there(tmp_path):
     with pytest.raises(DataError, match="wanted the answers that evaluate writes, found nothing"):
-        read_answers(tmp_path / "answers.npz", packed_set([0, 1], "ab"))
+        read_answers(tmp_path / "answers.npz", packed_set([0, 1], "ab"), np.arange(2))

@@ -29,10 +29,12 @@ def net() -> Any:
 def make_judged(net: Any) -> Callable[..., Judged]:
     """A set that is all test and train at once (only what looks at the net needs better), and what was said of it."""
 
-    def make(said: Sequence[int], packed: PackedSet, groups: Sequence[str] | None = None) -> Judged:
+    def make(said: Sequence[int], packed: PackedSet, groups: Sequence[int] | None = None) -> Judged:
         labels = packed.labels
-        table = Assignment(packed.class_names, labels, np.full(len(labels), "test"), np.full(len(labels), -1), 0)
+        part, fold = np.full(len(labels), "test"), np.full(len(labels), -1)
+        group = np.array(range(len(labels)) if groups is None else groups)
+        table = Assignment(packed.class_names, labels, part, fold, 0, group)
         test = answered(packed, range(len(labels)), said)
-        return judge([net], packed, table, test, groups or [str(row) for row in range(len(labels))])
+        return judge([net], packed, table, test)
 
     return make

@@ -29,9 +29,7 @@ def judged_of(packed, table, nets, said):
     test = answered(packed, rows, [said[row] for row in rows])
     sure = np.linspace(0.9, 0.5, len(rows))
     probabilities = np.where(test.probabilities > 0.5, sure[:, None], (1 - sure[:, None]) / 2)
-    return judge(
-        nets, packed, table, replace(test, probabilities=probabilities), [str(row) for row in range(len(LABELS))]
-    )
+    return judge(nets, packed, table, replace(test, probabilities=probabilities))
 
 
 @pytest.fixture(scope="module")

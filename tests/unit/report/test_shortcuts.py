@@ -77,7 +77,7 @@ def test_many_photographs_of_one_part_are_one(make_judged):
     """Twelve PNGs of one class, which are of one part, say as much as one PNG."""
     labels = [0] * 28 + [1] * 12
     packed = packed_set(labels, format=types_of(labels, 1))
-    groups = [str(row // 4) for row in range(28)] + ["one"] * 12
+    groups = [row // 4 for row in range(28)] + [99] * 12
     alone, _ = section_of(make_judged(labels, packed))
     together, found = section_of(make_judged(labels, packed, groups))
     assert alone.title.startswith("Something")

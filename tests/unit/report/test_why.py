@@ -40,7 +40,7 @@ def sections_of(nets, packed, table):
         name: pooled([predict_part(net, learnt, getattr(part, name)) for net, part in zip(nets, each, strict=True)])
         for name in ("test", "val")
     }
-    return why_sections(nets, packed, table, parts, [str(row) for row in range(len(LABELS))], most=4)
+    return why_sections(nets, packed, table, parts, most=4)
 
 
 @pytest.mark.parametrize("split", [one_split, three_folds])
