@@ -84,7 +84,7 @@ def _of_experiment(name: str) -> Run | None:
 
 def _at_commit(commit: str, where: str) -> Run:
     where = f"{REPORTED} at {where} ({commit[:7]})"
-    groups = _groups(_git("show", f"{commit}:./{ASSIGNMENT.as_posix()}") or "")
+    groups = groups_of(_git("show", f"{commit}:./{ASSIGNMENT.as_posix()}") or "")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PREDICTIONS
         command = [sys.executable, "-m", "dvc", "get", ".", REPORTED, "--rev", commit, "--out", str(path)]
@@ -129,10 +129,11 @@ def _text(where: str, path: Path) -> str:
 
 
 def _groups_here() -> dict[str, str]:
-    return _groups(_text(str(ASSIGNMENT), ASSIGNMENT)) if ASSIGNMENT.is_file() else {}
+    return groups_of(_text(str(ASSIGNMENT), ASSIGNMENT)) if ASSIGNMENT.is_file() else {}
 
 
-def _groups(assignment: str) -> dict[str, str]:
+def groups_of(assignment: str) -> dict[str, str]:
+    """Return path -> group by the text of an assignment; empty if it is none."""
     try:
         return {row.path: row.group for row in read_rows(ASSIGNMENT, assignment) if row.group}
     except DataError:

@@ -52,7 +52,7 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
         text = report.scores_text(results["test"], decisions, said, markdown=True)
         tracked.log_result(text, models, reports, params.model_dump())
         if card.params["mode"] == "normal":
-            tracked.register(models, params.registered_model)
+            tracked.register(models, assignment, params.registered_model, params.promote.model_dump())
     logging.info("\n%s\n", report.scores_text(results["test"], decisions, said))
 
 
