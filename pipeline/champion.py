@@ -10,7 +10,7 @@ from pipeline.promotion import CROWNED, METRICS, WHY
 from pipeline.text import shown
 from pipeline.tracking import user
 from pipeline.tracking.places import shown_address, tracking_uri
-from pipeline.tracking.versions import CHALLENGER, CHAMPION, Crown, Version, Versions, one_at_a_time
+from pipeline.tracking.versions import CHALLENGER, CHAMPION, Crown, Version, Versions
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -44,8 +44,7 @@ def champion(arguments: argparse.Namespace) -> None:
         raise TrackingError(f"{_place(name)}: wanted a store that has it, found none; evaluate makes one")
     versions = Versions(store, name)
     if arguments.back or arguments.set:
-        with one_at_a_time():
-            print(_back(versions) if arguments.back else _set(versions, arguments.set))
+        print(_back(versions) if arguments.back else _set(versions, arguments.set))
         return
     now = versions.crown()
     if now.champion is None:

@@ -13,6 +13,7 @@ Else it is challenger, as it is where the comparison cannot be made. Why stands 
 """
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import DataError, TrackingError
 from pipeline.text import shown
 from pipeline.tracking.journal import Record
-from pipeline.tracking.versions import CHALLENGER, CHAMPION, Version, Versions, one_at_a_time
+from pipeline.tracking.versions import CHALLENGER, CHAMPION, Version, Versions
 
 if TYPE_CHECKING:
     from pipeline.evaluation.comparison import Answers, Comparison
@@ -32,7 +33,13 @@ VERDICT = "verdict"
 WHY = "verdict.why"
 AGAINST = "verdict.against"
 CROWNED = "champion.why"
-"""The tag that says how a version became champion the last time: by the rule or by hand."""
+"""The tag that says when and by whom a version was made champion by hand."""
+
+PATIENCE = 30.0
+"""Seconds at the most that a version waits for earlier ones to be judged: a sender that was killed judges none."""
+_RECENT = 600_000
+"""Milliseconds: what was registered so long before is not waited for."""
+ASSIGNMENT = "assignment.csv"
 
 # Of a run, on its version: tag or metric -> tag.
 _TAGS = {"dvc.packed": "dvc.packed", "dvc.split": "dvc.split", "mlflow.source.git.commit": "git.commit"}
@@ -69,15 +76,37 @@ def judge(store: "Store", run_id: str, record: Record, files: Path) -> None:
     version = versions.of_run(run_id)
     if version is None or VERDICT in version.tags:
         return
-    with one_at_a_time():
-        champion = versions.crown().champion
-        while True:
-            verdict = _verdict(store, versions, version, champion, record["rule"], files)
-            now = versions.crown().champion
-            if now == champion:
-                break
-            champion = now  # moved from another machine meanwhile
+    _wait_for_earlier_ones(versions, version)
+    now = versions.crown().champion
+    while True:
+        champion = now
+        verdict = _verdict(store, versions, version, champion, record["rule"], files)
         _write(store, versions, version, verdict)
+        # Asked again, because a person can have moved it meanwhile.
+        now = versions.crown().champion
+        if now == champion:
+            break
+    if verdict.alias == CHAMPION:
+        versions.promote(version.number)
+    else:
+        versions.challenge(version.number)
+    versions.describe(version.number, {VERDICT: verdict.alias})
+
+
+def _wait_for_earlier_ones(versions: Versions, version: Version) -> None:
+    """Let what was registered a moment earlier, from another machine perhaps, be judged first, if it is soon.
+
+    The registry numbers versions one by one, which is the only thing in it that two senders cannot do at once.
+    """
+    end = time.monotonic() + PATIENCE
+    while any(_comes_before(each, version) for each in versions.all()) and time.monotonic() < end:
+        time.sleep(0.3)
+
+
+def _comes_before(other: Version, version: Version) -> bool:
+    recent = other.number < version.number and other.made > version.made - _RECENT
+    # One without a run was registered by something else, and is never judged.
+    return recent and bool(other.run_id) and VERDICT not in other.tags
 
 
 def _verdict(
@@ -90,16 +119,23 @@ def _verdict(
         # Broken off after the alias was moved.
         return Verdict(CHAMPION, version.tags.get(WHY, ""))
     try:
-        comparison, missing = _compare(store, versions, version, number, files)
+        return _compared(store, versions, version, number, rule, files)
     except TrackingError:
         raise
     except Exception as error:
         # Whatever it is: a mistake in the comparison must not keep what the run has recorded from its store.
-        reason = str(error) if isinstance(error, DataError) else repr(error)
-        return Verdict(CHALLENGER, f"It could not be compared with the champion, version {number}: {reason}", number)
-    # Loads scikit-learn and PyTorch, as the comparison does.
+        reason = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+        why = f"It could not be compared with the champion, version {number}: {shown(reason)}"
+        return Verdict(CHALLENGER, why, number)
+
+
+def _compared(
+    store: "Store", versions: Versions, version: Version, number: int, rule: Mapping[str, float], files: Path
+) -> Verdict:
+    # Loads scikit-learn and PyTorch.
     from pipeline.evaluation.comparison_text import remarks, sentence
 
+    comparison, missing = _compare(store, versions, version, number, files)
     against = [*objections(comparison, missing, rule)]
     head = f"Compared as B with the champion, version {number}, as A. {sentence(comparison)}"
     return Verdict(CHALLENGER if against else CHAMPION, " ".join([head, *against, *remarks(comparison)]), number)
@@ -138,13 +174,13 @@ def _compare(
     import numpy as np
 
     from pipeline.evaluation.comparison import compare_answers
-    from pipeline.runs import groups_of
+    from pipeline.runs import groups_of, text_of
 
     champion = versions.get(number)
     if champion is None:
         raise DataError(f"wanted version {number}, found none; it was deleted")
     a, b = (_answers(store, each) for each in (champion, version))
-    groups = groups_of((files / "assignment.csv").read_text(encoding="utf-8"))
+    groups = groups_of(text_of(ASSIGNMENT, files / ASSIGNMENT))
     # The draws of `weldproof compare`, which must say the same of the two.
     comparison = compare_answers(a, b, [groups], np.random.default_rng(0))
     judged = {name for name, count in zip(comparison.class_names, comparison.support, strict=True) if count}
@@ -153,7 +189,7 @@ def _compare(
 
 def _answers(store: "Store", version: Version) -> "Answers":
     from pipeline.evaluation.comparison import read_answers
-    from pipeline.runs import REPORTED
+    from pipeline.runs import REPORTED, text_of
 
     where = f"{REPORTED} of version {version.number}"
     if not version.run_id:
@@ -170,11 +206,11 @@ def _answers(store: "Store", version: Version) -> "Answers":
             raise DataError(f"{where}: wanted its run, found that run {version.run_id} was deleted")
         if path is None:
             raise DataError(f"{where}: wanted it among the artifacts of run {version.run_id}, found nothing")
-        return read_answers(where, path.read_text(encoding="utf-8"))
+        return read_answers(where, text_of(where, path))
 
 
 def _write(store: "Store", versions: Versions, version: Version, verdict: Verdict) -> None:
-    """Write a verdict on its version and act on it. Broken off anywhere, it can be done again."""
+    """Write a verdict and what it is about on its version, before anything is done: so a kill loses no reason."""
     data = store.get_run(version.run_id).data
     facts = {tag: data.tags[key] for key, tag in _TAGS.items() if key in data.tags}
     facts |= {name: f"{data.metrics[name]:.4f}" for name in METRICS if name in data.metrics}
@@ -182,12 +218,6 @@ def _write(store: "Store", versions: Versions, version: Version, verdict: Verdic
     note = data.tags.get("mlflow.note.content", "")
     description = f"When it was registered: **{verdict.alias}**. {_escaped(verdict.why)}\n\n{note}"
     versions.describe(version.number, facts | against | {WHY: verdict.why}, description)
-    if verdict.alias == CHAMPION:
-        versions.describe(version.number, {CROWNED: verdict.why})
-        versions.promote(version.number)
-    else:
-        versions.challenge(version.number)
-    versions.describe(version.number, {VERDICT: verdict.alias})
 
 
 def _escaped(text: str) -> str:

@@ -5,15 +5,9 @@ that tag cannot be changed at once, so each change writes them in the order in w
 by the next change: forwards the alias first, backwards the tag first.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from filelock import FileLock, Timeout
-
-from pipeline.errors import TrackingError
-from pipeline.tracking.places import tracking_folder
 
 if TYPE_CHECKING:
     from pipeline.tracking.store import Store
@@ -24,7 +18,8 @@ HISTORY = "champions"
 _REMEMBERED = 500
 _LONGEST_DESCRIPTION = 5000
 """Characters that MLflow's column takes on PostgreSQL; on SQLite it takes any number."""
-_LONGEST_WAIT = 60.0
+_LONGEST_TAG = 20_000
+"""Characters; MLflow takes 100,000, which nobody reads."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +75,28 @@ class Versions:
         history = tuple(int(word) for word in words if word.isdecimal())
         return Crown(numbers.get(CHAMPION), numbers.get(CHALLENGER), history)
 
+    def all(self) -> list[Version]:
+        """Return all versions, in the order in which they were registered."""
+        return sorted(self._search(), key=lambda version: version.number)
+
     def get(self, number: int) -> Version | None:
         """Return the version of that number, if there is one."""
-        return next(iter(self._search(f"version_number = {number}")), None)
+        return next(iter(self._search(f" and version_number = {number}")), None)
 
     def of_run(self, run_id: str) -> Version | None:
         """Return the version that was registered of a run, by MLflow's id, if there is one."""
-        return min(self._search(f"run_id = '{run_id}'"), key=lambda version: version.number, default=None)
+        return min(self._search(f" and run_id = '{run_id}'"), key=lambda version: version.number, default=None)
 
-    def _search(self, condition: str) -> list[Version]:
+    def _search(self, condition: str = "") -> list[Version]:
         with self._store.errors(f"look at {self.name}"):
-            found = self._store.client.search_model_versions(f"name = '{self.name}' and {condition}")
+            found = self._store.client.search_model_versions(f"name = '{self.name}'{condition}")
         return [Version(int(each.version), each.run_id or "", each.creation_timestamp, each.tags) for each in found]
 
     def describe(self, number: int, tags: Mapping[str, str], description: str = "") -> None:
         """Write tags on a version, and its description (Markdown), which is cut at a line's end if it is too long."""
         with self._store.errors(f"describe version {number} of {self.name}"):
             for key, value in tags.items():
-                self._store.client.set_model_version_tag(self.name, str(number), key, value)
+                self._store.client.set_model_version_tag(self.name, str(number), key, value[:_LONGEST_TAG])
             if description:
                 self._store.client.update_model_version(self.name, str(number), _cut(description))
 
@@ -146,22 +145,6 @@ class Versions:
         with self._store.errors(f"write down the champions of {self.name}"):
             text = " ".join(map(str, history[-_REMEMBERED:]))
             self._store.client.set_registered_model_tag(self.name, HISTORY, text)
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """Let one process of this checkout at a time into the block. Raises TrackingError if another does not leave it."""
-    folder = tracking_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "aliases.lock")
-    try:
-        lock.acquire(timeout=_LONGEST_WAIT)
-    except Timeout:
-        raise TrackingError(f"{lock.lock_file}: wanted to move an alias, found another process at it") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _cut(text: str) -> str:

@@ -270,7 +270,7 @@ def test_broken_off_after_any_call_and_done_again_it_is_as_done_once(registry):
         registry.judge(number)
         assert registry.versions.crown() == Crown(champion=number, challenger=None, history=(number,))
         tags = registry.tags(number)
-        assert (tags[VERDICT], tags[WHY][:9], tags[CROWNED][:9]) == ("champion", "The first", "The first")
+        assert (tags[VERDICT], tags[WHY][:9]) == ("champion", "The first")
         assert client.get_model_version(NAME, str(number)).description.startswith(
             "When it was registered: **champion**"
         )
@@ -289,7 +289,7 @@ def test_reason_outlives_a_call_that_is_lost(registry, lost):
     with pytest.raises(TrackingError):
         registry.judge(number, store)
     registry.judge(number)
-    assert registry.tags(number)[CROWNED].startswith("Compared as B with the champion, version 1")
+    assert registry.tags(number)[WHY].startswith("Compared as B with the champion, version 1")
     assert registry.versions.crown() == Crown(champion=2, challenger=None, history=(1, 2))
 
 
@@ -316,7 +316,17 @@ def test_two_at_once_are_judged_one_after_the_other(registry):
     assert registry.tags(registry.challenger)[AGAINST] == str(registry.champion)
 
 
-def test_champion_that_another_machine_makes_meanwhile_is_compared_with(registry):
+def test_one_that_nobody_judges_is_not_waited_for_longer_than_that(registry, monkeypatch):
+    monkeypatch.setattr("pipeline.promotion.PATIENCE", 0.5)
+    registry.register(GOOD)
+    number, _ = registry.add(POOR)
+    assert registry.champion == number
+    registry.judge(1)
+    assert registry.champion == 1
+
+
+def test_champion_that_is_made_by_hand_meanwhile_is_compared_with(registry, monkeypatch):
+    monkeypatch.setattr("pipeline.promotion.PATIENCE", 0.0)
     registry.add(POOR)
     other, new = registry.register(GOOD), registry.register(GOOD)
     store = Store(registry.address)
