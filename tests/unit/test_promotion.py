@@ -341,7 +341,7 @@ def test_champion_that_is_made_by_hand_meanwhile_is_compared_with(registry, monk
     assert (registry.champion, registry.tags(new)[AGAINST]) == (other, str(other))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.booleans()), max_size=6))
 def test_any_moves_and_their_failures_leave_what_was_or_what_was_wanted(registry, moves):
     """A move is a number, or 0 for back; the history is a stack."""
