@@ -15,7 +15,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from pipeline import compare, export, lr, predict
+from pipeline import champion, compare, export, lr, predict
 from pipeline.data.adopt import copy_photographs, home_of, plain_name
 from pipeline.data.assignment import read_rows
 from pipeline.data.card import changes_section, data_card, rows_at
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = _add_verb(verbs, "import", import_set)
     verb.add_argument("set", choices=["elpv"], help="elpv: 2,624 solar cells from the package elpv-dataset")
     compare.add_arguments(_add_verb(verbs, "compare", compare.compare))
+    champion.add_arguments(_add_verb(verbs, "champion", champion.champion))
     predict.add_arguments(_add_verb(verbs, "predict", predict.predict))
     export.add_arguments(_add_verb(verbs, "export", export.export))
     lr.add_arguments(_add_verb(verbs, "lr", lr.lr))
@@ -237,9 +238,10 @@ def sync(arguments: argparse.Namespace) -> None:
 
     They wait in .weldproof/tracking, and go with the next training or evaluation by themselves.
     """
+    from pipeline.promotion import judge
     from pipeline.tracking.sender import sync as send
 
-    send(arguments.to, tqdm.write)
+    send(arguments.to, tqdm.write, judge)
 
 
 def summary(_arguments: argparse.Namespace) -> None:

@@ -47,9 +47,9 @@ def model(text: str) -> str:
 
 
 def default_model(registered_model: str) -> str:
-    """Return the net that is meant where none is named: that in models/, or else the registry's latest."""
+    """Return the net that is meant where none is named: that in models/, or else the registry's champion."""
     here = (MODELS / "model.json").is_file() or (MODELS / "folds").is_dir()
-    return str(MODELS) if here else f"models:/{registered_model}/latest"
+    return str(MODELS) if here else f"models:/{registered_model}@champion"
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -66,9 +66,10 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 def predict(arguments: argparse.Namespace) -> None:
     """Print the class of each photograph, its probability, and the probabilities of all classes.
 
-    Without --model, the net in models/ answers; where there is none, the latest version that MLflow's registry has
-    under evaluate.registered_model of params.yaml. Which one it is stands on stderr, as does each file that cannot be
-    read, with the reason: the others are answered all the same. Exit code 0 if any was answered, 1 if none was.
+    Without --model, the net in models/ answers; where there is none, the champion that MLflow's registry has under
+    evaluate.registered_model of params.yaml (docs/promotion.md). Which one it is stands on stderr, as does each file
+    that cannot be read, with the reason: the others are answered all the same. Exit code 0 if any was answered, 1 if
+    none was.
 
     In folders, hidden names and files that no image ending has are left out. csv and jsonl are for programs; jsonl
     holds any file name exactly, in csv bytes that are no UTF-8 are shown as \\xff.

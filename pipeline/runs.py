@@ -64,7 +64,7 @@ def _in_folder(name: str) -> Run | None:
     path = Path(name) / PREDICTIONS
     if not path.is_file():
         return None
-    return Run(shown(path), _text(shown(path), path), _groups_here())
+    return Run(shown(path), text_of(shown(path), path), _groups_here())
 
 
 def _at_revision(name: str) -> Run | None:
@@ -84,7 +84,7 @@ def _of_experiment(name: str) -> Run | None:
 
 def _at_commit(commit: str, where: str) -> Run:
     where = f"{REPORTED} at {where} ({commit[:7]})"
-    groups = _groups(_git("show", f"{commit}:./{ASSIGNMENT.as_posix()}") or "")
+    groups = groups_of(_git("show", f"{commit}:./{ASSIGNMENT.as_posix()}") or "")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / PREDICTIONS
         command = [sys.executable, "-m", "dvc", "get", ".", REPORTED, "--rev", commit, "--out", str(path)]
@@ -93,7 +93,7 @@ def _at_commit(commit: str, where: str) -> Run:
             told = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
             reason = told[0].removeprefix("ERROR: ").removeprefix("unexpected error - ") if told else "no reason given"
             raise DataError(f"{where}: wanted it from DVC's cache or remote, found: {shown(reason)}")
-        return Run(where, _text(where, path), groups)
+        return Run(where, text_of(where, path), groups)
 
 
 def _in_mlflow(name: str) -> Run | None:
@@ -113,14 +113,20 @@ def _in_mlflow(name: str) -> Run | None:
         path = store.download(found[0], REPORTED, Path(folder))
         if path is None:
             raise DataError(f"{where}: wanted it among the run's artifacts, found nothing; evaluate puts it there")
-        return Run(where, _text(where, path), _groups_here())
+        return Run(where, text_of(where, path), _groups_here())
 
 
 def _list(names: list[str]) -> str:
     return ", ".join([*(name[:32] for name in sorted(names)[:5]), *(["..."] if len(names) > 5 else [])])
 
 
-def _text(where: str, path: Path) -> str:
+def text_of(where: str, path: Path) -> str:
+    """Return a table's text, its line ends as they are. Raises DataError if it is none.
+
+    Parameters
+    ----------
+    where : what the error calls it.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()
@@ -129,10 +135,11 @@ def _text(where: str, path: Path) -> str:
 
 
 def _groups_here() -> dict[str, str]:
-    return _groups(_text(str(ASSIGNMENT), ASSIGNMENT)) if ASSIGNMENT.is_file() else {}
+    return groups_of(text_of(str(ASSIGNMENT), ASSIGNMENT)) if ASSIGNMENT.is_file() else {}
 
 
-def _groups(assignment: str) -> dict[str, str]:
+def groups_of(assignment: str) -> dict[str, str]:
+    """Return path -> group by the text of an assignment; empty if it is none."""
     try:
         return {row.path: row.group for row in read_rows(ASSIGNMENT, assignment) if row.group}
     except DataError:

@@ -52,7 +52,7 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
         tracked.update_metrics(report.result_metrics("test", results["test"], decisions))
         if card.params["mode"] == "normal":
-            tracked.register(models, params.registered_model)
+            tracked.register(models, assignment, params.registered_model, params.promote.model_dump())
     logging.info("\n%s\n", report.scores_text(results["test"], decisions, said))
 
 

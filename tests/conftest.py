@@ -86,8 +86,9 @@ def run_stage(stage, *arguments, folder, timeout=300, **changes):
 def send_what_waits(folder):
     """Send what a stage's five seconds were not enough for, on a busy machine, or its sender is still at, after a kill."""
     code = (
-        "import time; from pipeline.tracking.sender import sync, tracking_folder, waiting\n"
-        "while waiting(tracking_folder()): sync(None, print); time.sleep(0.1)"
+        "import time; from pipeline.promotion import judge\n"
+        "from pipeline.tracking.sender import sync, tracking_folder, waiting\n"
+        "while waiting(tracking_folder()): sync(None, print, judge); time.sleep(0.1)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, timeout=120)
 

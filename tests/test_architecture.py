@@ -27,6 +27,9 @@ WALLS = {
     "lr": {"errors", "files", "params", "data", "training", "evaluation", "tracking"},
     "runs": {"errors", "text", "data", "tracking"},
     "compare": {"runs", "evaluation"},
+    "promotion": {"errors", "text", "runs", "evaluation", "tracking"},
+    "champion": {"errors", "text", "params", "promotion", "evaluation", "tracking"},
+    "beside": {"promotion", "tracking"},
     "data": {"errors", "files", "text", "params", "stage"},
     "training": {"errors", "files", "text", "params", "stage", "data"},
     "evaluation": {"errors", "files", "text", "params", "stage", "data", "training"},
@@ -46,6 +49,8 @@ WALLS = {
         "stage",
         "lr",
         "compare",
+        "champion",
+        "promotion",
         "mend",
         "data",
         "training",
@@ -83,6 +88,17 @@ def test_module_imports_only_what_its_room_may(path):
             assert rest[0] in WALLS[room] | {room}, f"{path} imports {module}"
         if top in OWNERS:
             assert room in OWNERS[top], f"{path} imports {module}"
+
+
+def test_process_beside_a_stage_is_a_program_of_its_own_that_starts_light():
+    """`tracking` starts it by its name and imports nothing of it; MLflow and PyTorch are loaded when they are needed."""
+    from pipeline.tracking.sender import PROGRAM
+
+    room = PROGRAM.removeprefix("pipeline.")
+    assert {name for name, allowed in WALLS.items() if room in allowed} == set()
+    command = f"import sys, {PROGRAM}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"mlflow", "torch", "numpy", "sklearn"} & {name.split(".")[0] for name in loaded.stdout.split()}
 
 
 @pytest.mark.parametrize("stage", STAGES)

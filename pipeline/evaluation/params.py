@@ -10,6 +10,15 @@ from pipeline.training.device import DeviceName
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+class PromotionParams(BaseModel):
+    """By which rule a version becomes champion; see `pipeline.promotion`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    least_gain: float = Field(ge=-1, le=1)  # the interval of the difference in macro F1 must lie above
+    class_loss: float = Field(ge=0, le=1)  # no class's F1 may fall by more
+
+
 class EvaluateParams(BaseModel):
     """What the stage `evaluate` can be told."""
 
@@ -18,6 +27,7 @@ class EvaluateParams(BaseModel):
     seed: int = Field(ge=0)  # of the draws behind the intervals
     gallery_images: int = Field(ge=1, le=100)  # the most photographs that one contact sheet shows
     registered_model: str  # name in MLflow's registry
+    promote: PromotionParams
     device: DeviceName
     sound_class: str | None  # the class that means "no defect"
     false_alarm_rate: float = Field(gt=0, lt=1)  # what the operating points hold

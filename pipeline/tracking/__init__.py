@@ -148,15 +148,23 @@ class TrackedRun:
         with self._disk():
             self._add("files", kept=self._keep({f"reports/{page.name}": page}))
 
-    def register(self, models: Path, registered_name: str) -> None:
-        """Log the folder of a trained net as a model that takes image files, and register it; once a run.
+    def register(self, models: Path, assignment: Path, registered_name: str, rule: Mapping[str, float]) -> None:
+        """Log the folder of a trained net as a model that takes image files, register and judge it; once a run.
 
-        Kept until it is sent: the net, and the code and the versions of the packages that it is served with.
+        Kept until it is sent: the net, the code and the versions of the packages that it is served with, and the
+        assignment.
+
+        Parameters
+        ----------
+        assignment : says which photographs belong together
+        rule : by which the version becomes champion, for the sender's `Judge`
         """
         code = Path(__file__).parent.parent
         with self._disk():
             kept = self._keep({"models": models, code.name: code})
             self._add("model", name=registered_name, kept=kept, requirements=_serving_requirements())
+            kept = self._keep({assignment.name: assignment})
+            self._add("verdict", name=registered_name, kept=kept, rule=rule)
 
     def end(self, status: str | None = None) -> None:
         """End the journal; with a status, the run: ``FINISHED``, ``FAILED`` or ``KILLED``."""
@@ -232,7 +240,7 @@ def _now() -> int:
 
 
 def _git_and_dvc_tags() -> dict[str, str]:
-    tags = {"mlflow.source.name": "src/train.py", "mlflow.source.type": "PROJECT", "mlflow.user": _user()}
+    tags = {"mlflow.source.name": "src/train.py", "mlflow.source.type": "PROJECT", "mlflow.user": user()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         tags["mlflow.source.git.commit"] = commit
@@ -243,7 +251,8 @@ def _git_and_dvc_tags() -> dict[str, str]:
     return tags
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of who runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -25,7 +25,10 @@ from pipeline.tracking.places import configured_address, shown_address, tracking
 
 if TYPE_CHECKING:
     from pipeline.tracking.outbox import Outbox
-    from pipeline.tracking.store import Store
+    from pipeline.tracking.store import Judge, Store
+
+PROGRAM = "pipeline.beside"
+"""The module that is the process: it calls `follow`, with what is not known here, the rule of promotion."""
 
 PATIENCE = 5.0
 """Seconds at the most that a stage waits for a store that does not answer."""
@@ -67,7 +70,7 @@ class _Beside:
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from pipeline.tracking.sender import follow; follow({os.getpid()})"],
+                [sys.executable, "-m", PROGRAM, str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -139,13 +142,13 @@ def _records(journals: list[Waiting]) -> int:
     return sum(1 for journal in journals for _ in journal.unsent(whole=True))
 
 
-def follow(stage: int) -> None:
+def follow(stage: int, judge: "Judge") -> None:
     """Send what waits, as long as the stage (the number of its process) lives: the process beside it.
 
     It says on stdout, a line each, what is wrong with the store, and, when the stage waits, that work goes on.
     """
     say = _own_output()
-    ending, at_work = Event(), _AtWork(say)
+    ending, at_work = Event(), _AtWork(say, judge)
     Thread(target=_wait_for_the_end, args=(stage, ending, at_work), daemon=True).start()
     outbox: Outbox | None = None
     pause, told, ends = _LOOK, "", math.inf
@@ -173,8 +176,8 @@ def follow(stage: int) -> None:
 class _AtWork:
     """Whether there is a reason to wait: the store answers, or what is done does not depend on its answer."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[str], None], judge: "Judge") -> None:
+        self._say, self._judge = say, judge
         self._store: Store | None = None
         # To make the tables of a database file is work of this machine, not an answer that is waited for.
         self._starting = tracking_uri().startswith("sqlite:")
@@ -186,7 +189,7 @@ class _AtWork:
         from pipeline.tracking.store import Store
 
         try:
-            self._store = Store(tracking_uri())
+            self._store = Store(tracking_uri(), self._judge)
         finally:
             self._starting = False
         return Outbox(self._store, configured_address())
@@ -223,13 +226,14 @@ def _wait_for_the_end(stage: int, ending: Event, at_work: _AtWork) -> None:
     at_work.pulse()
 
 
-def sync(to: str | None, say: Callable[[str], None]) -> None:
+def sync(to: str | None, say: Callable[[str], None], judge: "Judge | None" = None) -> None:
     """Send all that waits, a line for each run, to the stores that it was made for.
 
     Parameters
     ----------
     to : the address of the store that takes all of it instead
     say : called with each line
+    judge : decides about versions that are registered
 
     Raises
     ------
@@ -247,7 +251,7 @@ def sync(to: str | None, say: Callable[[str], None]) -> None:
             target = to or tracking_uri(address)
             done = f"records sent to {shown_address(target)}"
             try:
-                outbox = Outbox(Store(target), address, partial(_say_sent, say, done), bar.update)
+                outbox = Outbox(Store(target, judge), address, partial(_say_sent, say, done), bar.update)
                 outbox.send()
                 failures += [outbox.refusal] if outbox.refusal else []
             except TrackingError as error:

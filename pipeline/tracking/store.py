@@ -82,10 +82,12 @@ class Store:
     Parameters
     ----------
     address : as MLflow takes it
+    judge : decides what a version that was registered is to be; without it none is judged
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, judge: "Judge | None" = None) -> None:
         self.address = address
+        self._judge = judge
         self._runs: dict[str, _StoredRun] = {}
         self._send: dict[str, Callable[[_StoredRun, Record, Path], None]] = {
             "run": lambda *_: None,
@@ -96,15 +98,17 @@ class Store:
             "note": self._note,
             "files": self._files,
             "model": self._model,
+            "verdict": self._verdict,
             "status": self._status,
         }
-        with self._errors("be reached"), _one_at_a_time(address):
+        with self.errors("be reached"), _one_at_a_time(address):
             _make_database(address)
             self.client = mlflow.MlflowClient(address, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or address)
             self.client.search_experiments(max_results=1)
 
     @contextmanager
-    def _errors(self, action: str) -> Iterator[None]:
+    def errors(self, action: str) -> Iterator[None]:
+        """Turn whatever goes wrong in the block into a TrackingError that says what could not be done."""
         try:
             yield
         except TrackingError:
@@ -115,7 +119,7 @@ class Store:
 
     def ping(self) -> None:
         """Ask for an answer."""
-        with self._errors("be reached"):
+        with self.errors("be reached"):
             self.client.search_experiments(max_results=1)
 
     def find_runs(self, name: str) -> list[str]:
@@ -123,7 +127,7 @@ class Store:
         quote = '"' if "'" in name else "'"
         if quote in name:
             return []  # MLflow has no way to ask for both kinds of quotes
-        with self._errors("look for a run"):
+        with self.errors("look for a run"):
             experiments = [experiment.experiment_id for experiment in self.client.search_experiments()]
             for attribute in ("attributes.run_id", f"tags.{IDENTITY}", "attributes.run_name"):
                 found = self.client.search_runs(experiments, f"{attribute} = {quote}{name}{quote}")
@@ -131,9 +135,14 @@ class Store:
                     return [str(run.info.run_id) for run in found]
         return []
 
+    def get_run(self, run_id: str) -> Run:
+        """Return a run by MLflow's id, also one that was deleted and is still kept."""
+        with self.errors("look at a run"):
+            return self.client.get_run(run_id)
+
     def download(self, run_id: str, path: str, folder: Path) -> Path | None:
         """Download a file of a run into `folder`, and return where it is; None if the run has no such file."""
-        with self._errors(f"download {path}"):
+        with self.errors(f"download {path}"):
             listed = self.client.list_artifacts(run_id, path.rpartition("/")[0] or None)
             if path not in {file.path for file in listed}:
                 return None
@@ -148,7 +157,7 @@ class Store:
         files : folder of the files that they name
         """
         kind = records[0]["kind"]
-        with self._errors(f"log {kind}"):
+        with self.errors(f"log {kind}"):
             try:
                 run = self._run(head)
                 if kind == "metrics":
@@ -285,6 +294,10 @@ class Store:
                 await_registration_for=60,
             )
 
+    def _verdict(self, run: _StoredRun, record: Record, files: Path) -> None:
+        if self._judge:
+            self._judge(self, run.run_id, record, files / record["kept"])
+
     @contextmanager
     def _active(self, run: _StoredRun) -> Iterator[None]:
         # `mlflow.pyfunc.log_model` works on the active run alone.
@@ -295,6 +308,13 @@ class Store:
     def _status(self, run: _StoredRun, record: Record, _files: Path) -> None:
         self.client.set_terminated(run.run_id, record["status"], record["time"])
         self._find(run.experiment, record["of"], known=run.run_id)
+
+
+Judge = Callable[[Store, str, Record, Path], None]
+"""Store, MLflow's id of the run whose version it is about, the record that asks for it, its files.
+
+Called again if it was broken off, or if that is not certain. It raises TrackingError alone: then the record waits.
+"""
 
 
 def open_store(address: str) -> Store | None:
@@ -333,7 +353,7 @@ def fetch_model(address: str, uri: str, target: Path) -> tuple[str, Path]:
         folder = Path(mlflow.artifacts.download_artifacts(source, dst_path=str(target), tracking_uri=address))
         flavor = Model.load(str(folder)).flavors.get("python_function", {})
     except Exception as error:
-        # Whatever it is: see `Store._errors`.
+        # Whatever it is: see `Store.errors`.
         raise TrackingError(f"MLflow at {shown_address(address)}: cannot fetch {uri}: {_reason(error)}") from None
     if flavor.get("loader_module") != LOADER:
         raise TrackingError(f"{uri}: wanted a model that `evaluate` registered, found one of another kind")

@@ -107,6 +107,11 @@ def test_run_has_pictures_tables_and_a_registered_model(client, tracked):
     assert training == {"training/history.csv", "training/lr_history.csv"}
     (version,) = client.search_model_versions(f"name = 'weldproof' and run_id = '{run_id}'")
     assert version.version == 1
+    assert version.tags["verdict.why"].startswith("The first")
+    assert version.tags["dvc.packed"] == tracked.data.tags["dvc.packed"]
+    assert version.tags["test/macro_f1/low"] == f"{tracked.data.metrics['test/macro_f1/low']:.4f}"
+    assert "| Macro F1" in version.description
+    assert client.get_model_version_by_alias("weldproof", "champion").version == 1
 
 
 def test_served_model_answers_as_evaluate_did(project, client):

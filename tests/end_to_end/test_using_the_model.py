@@ -122,10 +122,9 @@ def test_programs_are_told_what_evaluate_said(place, files, wanted):
 def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, caplog):
     monkeypatch.chdir(place)
     client = client_of(Project(place))
-    client.set_registered_model_alias("weldproof", "line-3", 1)
     (version,) = client.search_model_versions("name = 'weldproof'")
     caplog.set_level("INFO")
-    for address in ("models:/weldproof@line-3", "models:/weldproof/latest", f"runs:/{version.run_id}/model"):
+    for address in ("models:/weldproof@champion", "models:/weldproof/latest", f"runs:/{version.run_id}/model"):
         answers = pipeline.load(address).predict(files)
         agrees(wanted, [each.class_name for each in answers], [each.probability for each in answers])
     assert [message for message in caplog.messages if message.startswith("model: ")] == [
@@ -149,7 +148,17 @@ def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, ca
 def server(place):
     """`mlflow models serve` of the registered model, for all tests of this file; a function that asks it."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/weldproof/1", "--env-manager", "local"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/weldproof@champion",
+        "--env-manager",
+        "local",
+    ]
     log = place / "server.log"
     with processes() as start, log.open("w") as file:
         changes = {"MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"}

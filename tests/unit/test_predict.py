@@ -141,7 +141,7 @@ def _as_text(done):
 
 def test_model_in_the_folder_goes_before_the_registry(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert default_model("weldproof") == "models:/weldproof/latest"
+    assert default_model("weldproof") == "models:/weldproof@champion"
     (tmp_path / "models" / "folds" / "0").mkdir(parents=True)
     assert default_model("weldproof") == "models"
 

@@ -18,6 +18,7 @@ NAMES = ("crack", "pore", "sound")
 def params(**changes):
     section = {"seed": 0, "gallery_images": 24, "registered_model": "weldproof", "device": "auto"}
     section |= {"sound_class": None, "false_alarm_rate": 0.05, "miss_rate": 0.01, "costs": None}
+    section |= {"promote": {"least_gain": 0.0, "class_loss": 0.05}}
     return EvaluateParams.model_validate(section | changes)
 
 

@@ -89,6 +89,8 @@ def test_shortened_names_stay_different():
         {"typo": 1},
         {"device": "gpu"},
         {"registered_model": "a/b"},
+        {"promote": {"least_gain": 0.0}},
+        {"promote": {"least_gain": 0.0, "class_loss": -0.1}},
         {"sound_class": 3},
         {"false_alarm_rate": 0.0},
         {"miss_rate": 1.0},
@@ -100,6 +102,7 @@ def test_shortened_names_stay_different():
 def test_params_refuse(change):
     good = {"seed": 0, "gallery_images": 24, "registered_model": "weldproof", "device": "auto"}
     good |= {"sound_class": None, "false_alarm_rate": 0.05, "miss_rate": 0.01, "costs": None}
+    good |= {"promote": {"least_gain": 0.0, "class_loss": 0.05}}
     EvaluateParams.model_validate(good)
     with pytest.raises(ValidationError):
         EvaluateParams.model_validate(good | change)
