@@ -12,8 +12,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from pipeline.evaluation.metrics import OVERALL
-from pipeline.evaluation.result import Result
+from pipeline.evaluation.result import AVERAGE_PRECISION, Result
+from pipeline.evaluation.tables import WORDS
 from pipeline.evaluation.text import shorten_apart
 from pipeline.files import write_text
 from pipeline.report.answer import answer, largest_class_score
@@ -74,6 +74,7 @@ def render(report: Report) -> str:
         answer=answer(report.result),
         images=report.result.images,
         remarks=report.remarks,
+        warnings=[section.warning for section in report.sections if section.warning],
         run=report.run,
         classes=_class_rows(report.result),
         overall=_overall_rows(report.result),
@@ -116,27 +117,22 @@ def _shown_side(image: np.ndarray[Any, Any]) -> tuple[int, int]:
 
 
 def _class_rows(result: Result) -> list[dict[str, Any]]:
-    """Return a row a class, the largest first."""
-    notes = result.notes()
+    """Return a row a class, the largest first; average precision is the last score, where it is known."""
+    notes, scores = result.notes(), result.scores_by_class()
+    names = [name for name in ("f1", "precision", "recall", AVERAGE_PRECISION) if name in scores]
     return [
         {
             "name": result.class_names[k],
             "images": int(result.support[k]),
             "note": notes[k],
-            "scores": [
-                _interval(*(getattr(end, name)[k] for end in (result.value, result.low, result.high)))
-                for name in ("f1", "precision", "recall")
-            ],
+            "scores": [_interval(*(end[k] for end in scores[name])) for name in names],
         }
         for k in np.argsort(-result.support, kind="stable").tolist()
     ]
 
 
 def _overall_rows(result: Result) -> list[dict[str, Any]]:
-    ends = (result.value, result.low, result.high)
-    return [
-        {"name": words, "score": _interval(*(getattr(end, name) for end in ends))} for name, words in OVERALL.items()
-    ]
+    return [{"name": WORDS[name], "score": _interval(*ends)} for name, ends in result.scores_overall().items()]
 
 
 def _interval(value: float, low: float, high: float) -> dict[str, float]:

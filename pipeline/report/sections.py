@@ -70,7 +70,8 @@ class Strip:
 class Section:
     """A heading, what is said (a paragraph each, plain text), and what shows it, in this order; each may be empty.
 
-    `notes` stand below the table and the pictures, small: what is to be borne in mind.
+    `notes` stand below the table and the pictures, small: what is to be borne in mind. `warning` is a sentence for the
+    head of the page, if there is something that all scores may rest on.
     """
 
     title: str
@@ -79,3 +80,4 @@ class Section:
     pictures: Sequence[Picture | Drawing] = ()
     strips: Sequence[Strip] = ()
     notes: Sequence[str] = ()
+    warning: str = ""

@@ -140,7 +140,7 @@ def shortcuts_section(judged: Judged, found: Sequence[Association]) -> Section:
         "gives, 0 to 1; p: how likely it would be by chance, from permutations of the classes from group to group, "
         "corrected for the number of attributes (Holm)."
     )
-    return Section(_title(bool(alarms)), said, _table(found))
+    return Section(_title(bool(alarms)), said, _table(found), warning=said[0] if alarms else "")
 
 
 def _title(alarm: bool) -> str:

@@ -1,6 +1,7 @@
 """The page as text: nothing in it but what belongs there, and small. How it looks is tested in a browser."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -73,6 +74,15 @@ def test_names_are_text_and_nothing_else(text, page):
         assert left_out not in text
     assert "\\u202eright to left\\u202c" in "".join(rows)
     assert "line\\nend </style></svg>" in rows
+
+
+def test_a_warning_stands_at_the_head():
+    report = made_report()
+    head = render(report).split("</header>")[0]
+    assert 'class="warning"' not in head
+    sections = [*report.sections, Section("Shortcut", warning="All <PNGs> are of one class.")]
+    head = render(replace(report, sections=sections)).split("</header>")[0]
+    assert '<p class="warning">All &lt;PNGs&gt; are of one class.</p>' in head
 
 
 def test_photographs_are_told_by_words(page):

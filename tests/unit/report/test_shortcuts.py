@@ -81,8 +81,10 @@ def test_many_photographs_of_one_part_are_one(make_judged):
     alone, _ = section_of(make_judged(labels, packed))
     together, found = section_of(make_judged(labels, packed, groups))
     assert alone.title.startswith("Something")
+    assert alone.warning == alone.said[0]
     assert not found["file type"].alarm
     assert together.title.startswith("Does anything")
+    assert together.warning == ""
 
 
 def test_what_all_share_tells_nothing(make_judged):
