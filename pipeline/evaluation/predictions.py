@@ -11,8 +11,9 @@ from pipeline.data.assignment import Assignment, Parts
 from pipeline.data.packed import PackedSet
 from pipeline.errors import ModelError
 from pipeline.text import shown
+from pipeline.training.detector import Promise
 from pipeline.training.device import Compute
-from pipeline.training.predict import class_probabilities, predict_logits
+from pipeline.training.predict import Answering, answers_of
 from pipeline.training.weights import FOLDS, TrainedModel, judged_folder, load
 
 IntArray = npt.NDArray[np.int64]
@@ -30,6 +31,7 @@ class Predictions:
     probabilities : float64 (N, K), each row sums to 1.
     paths : N source paths.
     rows : int64 (N,), where each photograph stands in `images.npy`.
+    outlier_scores : float64 (N,), above 1 for what is unlike all in training; None: the net cannot say.
     """
 
     class_names: tuple[str, ...]
@@ -37,6 +39,7 @@ class Predictions:
     probabilities: FloatArray
     paths: Sequence[str]
     rows: IntArray
+    outlier_scores: FloatArray | None = None
 
     def __post_init__(self) -> None:
         images, classes = len(self.y_true), len(self.class_names)
@@ -65,11 +68,13 @@ class Answers:
     val : what chose its epoch, fitted its temperature, and may choose thresholds.
     test : what has chosen nothing.
     temperature : that its probabilities are made with.
+    promise : what its threshold for outliers is worth; None: it has none.
     """
 
     val: Predictions
     test: Predictions
     temperature: float
+    promise: Promise | None = None
 
 
 def predict_nets(models: Path, packed: PackedSet, assignment: Assignment, compute: Compute) -> list[Answers]:
@@ -91,7 +96,7 @@ def predict_nets(models: Path, packed: PackedSet, assignment: Assignment, comput
 
 def _answers(trained: TrainedModel, packed: PackedSet, parts: Parts) -> Answers:
     val, test = (predict_part(trained, packed, rows) for rows in (parts.val, parts.test))
-    return Answers(val, test, trained.card.temperature)
+    return Answers(val, test, trained.card.temperature, trained.detector.promised if trained.detector else None)
 
 
 def pooled_parts(nets: Sequence[Answers]) -> dict[str, Predictions]:
@@ -107,6 +112,7 @@ def pooled(pieces: Sequence[Predictions]) -> Predictions:
     """Return the answers of several nets for different photographs as one, in row order."""
     rows = np.concatenate([piece.rows for piece in pieces])
     order = np.argsort(rows)
+    scores = [piece.outlier_scores for piece in pieces if piece.outlier_scores is not None]
     paths = [path for piece in pieces for path in piece.paths]
     return Predictions(
         class_names=pieces[0].class_names,
@@ -114,6 +120,7 @@ def pooled(pieces: Sequence[Predictions]) -> Predictions:
         probabilities=np.concatenate([piece.probabilities for piece in pieces])[order],
         paths=[paths[place] for place in order],
         rows=rows[order],
+        outlier_scores=np.concatenate(scores)[order] if len(scores) == len(pieces) else None,
     )
 
 
@@ -130,10 +137,12 @@ def predict_part(trained: TrainedModel, packed: PackedSet, rows: IntArray) -> Pr
             f"wanted a net for the classes {shown(', '.join(packed.class_names))}, "
             f"found one for {shown(', '.join(trained.card.class_names))}"
         )
+    said = answers_of(Answering(trained), packed.images, rows)
     return Predictions(
         class_names=packed.class_names,
         y_true=packed.labels[rows],
-        probabilities=class_probabilities(predict_logits(trained, packed.images, rows)).astype(np.float64),
+        probabilities=said.probabilities.astype(np.float64),
         paths=[packed.index[row].path for row in rows],
         rows=rows,
+        outlier_scores=None if said.outlier_scores is None else said.outlier_scores.astype(np.float64),
     )

@@ -7,7 +7,7 @@ import pytest
 from nets import SIDE, pictures, sharp_net
 
 from pipeline.training.portable import write_onnx
-from pipeline.training.predict import mean_probabilities
+from pipeline.training.predict import Answering, mean_answers
 
 
 def answers(path, squares):
@@ -29,7 +29,7 @@ def test_onnx_runtime_says_what_pytorch_says_for_any_number(tmp_path, members):
     write_onnx(members, path)
     for count in (1, 2, 7):
         squares = pictures(count, seed=count)
-        wanted = mean_probabilities(members, squares)
+        wanted = mean_answers([*map(Answering, members)], squares).probabilities
         assert count < 7 or np.ptp(wanted, axis=0).max() > 0.1
         np.testing.assert_allclose(answers(path, squares), wanted, atol=1e-5)
         assert answers(path, squares).dtype == np.float32
