@@ -21,7 +21,8 @@ from pipeline.data.pixels import as_file
 from pipeline.data.squares import read_square
 from pipeline.errors import DataError, UnreadableImageError
 from pipeline.text import shown
-from pipeline.training.predict import mean_probabilities
+from pipeline.training.outliers import batch_warning
+from pipeline.training.predict import Answering, Said, mean_answers
 from pipeline.training.weights import TrainedModel
 
 Image = str | os.PathLike[str] | bytes | NDArray[np.uint8]
@@ -41,11 +42,18 @@ class Answer:
     class_name : the likeliest class; the first of equals
     probability : of it, 1/K to 1
     probabilities : of each of the K classes, by name, in the net's order; their sum is 1
+    outlier_score : how unlike all photographs of training it is, 0 or more; None: the net cannot say
     """
 
     class_name: str
     probability: float
     probabilities: dict[str, float]
+    outlier_score: float | None = None
+
+    @property
+    def outlier(self) -> bool | None:
+        """Whether it is so unlike them that the class means little: a score above 1; None: the net cannot say."""
+        return None if self.outlier_score is None else self.outlier_score > 1
 
 
 class Classifier:
@@ -59,6 +67,7 @@ class Classifier:
 
     def __init__(self, *members: TrainedModel) -> None:
         self.members = members
+        self._nets = [Answering(member) for member in members]
         self._side = members[0].card.stored_size[0]
         self.class_names = members[0].card.class_names
 
@@ -103,7 +112,16 @@ class Classifier:
 
     def probabilities(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 (N, K) for stored squares, uint8 (N, S, S)."""
-        return mean_probabilities(self.members, squares)
+        return self.said(squares).probabilities
+
+    def said(self, squares: NDArray[np.uint8]) -> Said:
+        """Return probabilities and outlier scores for stored squares, uint8 (N, S, S)."""
+        return mean_answers(self._nets, squares)
+
+    def batch_warning(self, flagged: int, count: int) -> str | None:
+        """Return a sentence if `flagged` outliers in `count` photographs are more than chance; see `outliers`."""
+        promises = [member.detector.promised for member in self.members if member.detector]
+        return batch_warning(flagged, count, min(promises, key=lambda each: each.of)) if promises else None
 
     def square(self, image: Image) -> NDArray[np.uint8]:
         """Return an image as the pipeline stores it: uint8 (S, S). Raises UnreadableImageError."""
@@ -116,10 +134,12 @@ class Classifier:
             return error
 
     def _answers(self, squares: NDArray[np.uint8]) -> Iterator[Answer]:
-        for row in self.probabilities(squares):
+        said = self.said(squares)
+        scores = [None] * len(squares) if said.outlier_scores is None else said.outlier_scores.tolist()
+        for row, score in zip(said.probabilities, scores, strict=True):
             each = dict(zip(self.class_names, row.tolist(), strict=True))
             best = self.class_names[row.argmax()]
-            yield Answer(best, each[best], each)
+            yield Answer(best, each[best], each, score)
 
 
 def _file_bytes(image: Image) -> bytes:

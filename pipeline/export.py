@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,12 @@ from pipeline.files import replaced
 from pipeline.predict import MODELS, model
 from pipeline.text import shown
 
+if TYPE_CHECKING:
+    from pipeline.training.predict import Said
+
 PACKED, ASSIGNMENT = Path("data/packed"), Path("data/split/assignment.csv")
 TOLERANCE = 1e-4
-"""Of a probability. Another order of the same sums in float32 changes it by some 1e-6."""
+"""Of a probability or a score. Another order of the same sums in float32 changes it by some 1e-6."""
 _MOST = 2048
 _BATCH = 64
 
@@ -30,9 +34,9 @@ def export(arguments: argparse.Namespace) -> None:
     """Write a trained net, or the mean of an ensemble, as an ONNX file, for programs without PyTorch.
 
     The file takes stored squares, uint8 (N, H, W), of any number, and gives the probabilities of the classes, float32
-    (N, K): scaling, normalisation, mirror images and softmax are inside. ONNX Runtime then answers for the packed
-    photographs of the test part (of all, where there is no split or one into folds; 2,048 at the most), and unless it
-    says the same as PyTorch, no file is left.
+    (N, K), and the outlier scores, float32 (N,), where the net has them: scaling, normalisation, mirror images and
+    softmax are inside. ONNX Runtime then answers for the packed photographs of the test part (of all, where there is no
+    split or one into folds; 2,048 at the most), and unless it says the same as PyTorch, no file is left.
     """
     # Load PyTorch, which takes seconds: not for the verbs that must answer at once.
     from pipeline.registry import load
@@ -44,7 +48,7 @@ def export(arguments: argparse.Namespace) -> None:
     squares, part = comparison(classifier.members[0].card.stored_size)
     with replaced(arguments.file) as partial:
         write_onnx(classifier.members, partial)
-        difference = largest_difference(partial, squares, classifier.probabilities(squares))
+        difference = largest_difference(partial, squares, classifier.said(squares))
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"{shown(arguments.file)}: wanted probabilities within {TOLERANCE:g} of PyTorch's, found one that "
@@ -75,13 +79,17 @@ def comparison(stored_size: tuple[int, int]) -> tuple[NDArray[np.uint8], str]:
     return packed.images[rows], part
 
 
-def largest_difference(file: Path, squares: NDArray[np.uint8], wanted: NDArray[np.float32]) -> float:
-    """Return by how much ONNX Runtime's probabilities differ from `wanted`, float32 (M, K), at the most."""
+def largest_difference(file: Path, squares: NDArray[np.uint8], wanted: "Said") -> float:
+    """Return by how much ONNX Runtime's probabilities, and outlier scores, differ from PyTorch's at the most.
+
+    Of a score as a share of it, where it is above 1.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    found = [
-        session.run(["probabilities"], {"images": squares[start : start + _BATCH]})[0]
-        for start in range(0, len(squares), _BATCH)
-    ]
-    return float(np.abs(np.concatenate(found) - wanted).max())
+    batches = [session.run(None, {"images": squares[at : at + _BATCH]}) for at in range(0, len(squares), _BATCH)]
+    probabilities, *scores = (np.concatenate(each) for each in zip(*batches, strict=True))
+    differences = [np.abs(probabilities - wanted.probabilities).max()]
+    if wanted.outlier_scores is not None:
+        differences.append((np.abs(scores[0] - wanted.outlier_scores) / np.maximum(wanted.outlier_scores, 1)).max())
+    return float(max(differences))

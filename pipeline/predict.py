@@ -71,6 +71,9 @@ def predict(arguments: argparse.Namespace) -> None:
     that cannot be read, with the reason: the others are answered all the same. Exit code 0 if any was answered, 1 if
     none was.
 
+    An outlier is a photograph so unlike all that the net was trained on that its class means little: its score is above
+    1. If more of them are outliers than chance explains, the last line on stderr says so.
+
     In folders, hidden names and files that no image ending has are left out. csv and jsonl are for programs; jsonl
     holds any file name exactly, in csv bytes that are no UTF-8 are shown as \\xff.
     """
@@ -83,7 +86,7 @@ def predict(arguments: argparse.Namespace) -> None:
         raise DataError(f"predict: wanted photographs ({' '.join(IMAGE_ENDINGS)}), found none")
     classifier = load(arguments.model or default_model(params.registered_model), params.device)
     header, line = FORMATS[arguments.format](classifier.class_names)
-    answered, write = 0, _stdout()
+    answered, outliers, write = 0, 0, _stdout()
     with closing(classifier.stream([each.path for each in photographs], "predict")) as answers:
         write(header)
         for photograph, answer in zip(photographs, answers, strict=True):
@@ -92,6 +95,9 @@ def predict(arguments: argparse.Namespace) -> None:
             else:
                 write(line(photograph.said, answer))
                 answered += 1
+                outliers += answer.outlier is True
+    if warning := classifier.batch_warning(outliers, answered):
+        _complain(f"predict: {warning}")
     if not answered:
         raise DataError(f"predict: wanted a photograph that can be read, none of the {len(photographs)} can be read")
 
@@ -133,19 +139,28 @@ def _table(names: Names) -> tuple[str, Line]:
     def line(path: str, answer: "Answer") -> str:
         each = [f"{answer.probabilities[name]:>{width}.4f}" for name, width in zip(names, widths, strict=True)]
         head = f"{shown(answer.class_name):<{first}}  {answer.probability:11.4f}"
-        return "  ".join([head, *each, shown(path)]) + "\n"
+        unlike = (
+            "-" if answer.outlier_score is None else f"{answer.outlier_score:.2f}{' !' if answer.outlier else '  '}"
+        )
+        return "  ".join([head, *each, f"{unlike:>9}", shown(path)]) + "\n"
 
     each = [f"{shown(name):>{width}}" for name, width in zip(names, widths, strict=True)]
-    return "  ".join([f"{'class':<{first}}  probability", *each, "path"]) + "\n", line
+    return "  ".join([f"{'class':<{first}}  probability", *each, "  outlier", "path"]) + "\n", line
 
 
 def _csv(names: Names) -> tuple[str, Line]:
     def line(path: str, answer: "Answer") -> str:
         said = os.fsencode(path).decode("utf-8", "backslashreplace")
         each = [round(answer.probabilities[name], 6) for name in names]
-        return _csv_line([said, answer.class_name, round(answer.probability, 6), *each])
+        unlike = ["", ""] if answer.outlier_score is None else [_true(answer.outlier), round(answer.outlier_score, 6)]
+        return _csv_line([said, answer.class_name, round(answer.probability, 6), *each, *unlike])
 
-    return _csv_line(["path", "class", "probability", *(f"probability of {name}" for name in names)]), line
+    each = [f"probability of {name}" for name in names]
+    return _csv_line(["path", "class", "probability", *each, "outlier", "outlier score"]), line
+
+
+def _true(value: bool | None) -> str:
+    return "true" if value else "false"
 
 
 def _csv_line(values: list[object]) -> str:
@@ -159,7 +174,8 @@ def _jsonl(_names: Names) -> tuple[str, Line]:
     def line(path: str, answer: "Answer") -> str:
         each = {name: round(probability, 6) for name, probability in answer.probabilities.items()}
         said = {"path": path, "class": answer.class_name, "probability": round(answer.probability, 6)}
-        return json.dumps(said | {"probabilities": each}) + "\n"
+        score = None if answer.outlier_score is None else round(answer.outlier_score, 6)
+        return json.dumps(said | {"probabilities": each, "outlier": answer.outlier, "outlier_score": score}) + "\n"
 
     return "", line
 

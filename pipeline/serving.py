@@ -5,6 +5,7 @@ The way from a file to the answer is that of `pipeline.classifier`.
 
 import base64
 import binascii
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ import pandas as pd
 
 from pipeline.classifier import Classifier
 from pipeline.errors import DataError, UnreadableImageError
+from pipeline.training.outliers import FEWEST_IN_BATCH
+from pipeline.training.predict import Said
 from pipeline.training.weights import TrainedModel, load_final
+
+logger = logging.getLogger(__name__)
 
 
 class ImageClassifier:
@@ -22,6 +27,7 @@ class ImageClassifier:
 
     def __init__(self, *members: TrainedModel) -> None:
         self._classifier = Classifier(*members)
+        self._answered, self._outliers = 0, 0  # since the last look at whether they are too many
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Classify image files, each given as its bytes or as their base64 text.
@@ -36,8 +42,12 @@ class ImageClassifier:
         Returns
         -------
         pandas.DataFrame
-            N rows: ``class``, the likeliest; ``probability``, 0 to 1, of it; and ``probability of <name>`` for each
-            class.
+            N rows: ``class``, the likeliest; ``probability``, 0 to 1, of it; ``probability of <name>`` for each class;
+            ``outlier``, whether the photograph is so unlike those of training that its class means little, and
+            ``outlier score``, which is above 1 then. Both are empty where the net cannot say.
+
+        When 10 photographs or more have been answered, in one call or several, and more of them were outliers than
+        chance explains, the log has a warning that says so; then the count starts anew.
 
         Raises
         ------
@@ -46,16 +56,27 @@ class ImageClassifier:
         """
         images = [self._read(number, entry) for number, entry in enumerate(_entries(model_input))]
         class_names = self._classifier.class_names
-        probabilities = self.probabilities(np.stack(images)) if images else np.empty((0, len(class_names)), np.float32)
+        said = self._classifier.said(np.stack(images)) if images else Said(np.empty((0, len(class_names)), "f4"), None)
+        probabilities, scores = said
         table = pd.DataFrame(probabilities, columns=[f"probability of {name}" for name in class_names], dtype=float)
         best = probabilities.argmax(axis=1)
         table.insert(0, "class", [class_names[label] for label in best])
         table.insert(1, "probability", probabilities.max(axis=1, initial=0).astype(float))
+        table["outlier"] = None if scores is None else (scores > 1).tolist()
+        table["outlier score"] = None if scores is None else scores.astype(float)
+        self._look(len(images), 0 if scores is None else int((scores > 1).sum()))
         return table
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return float32 (N, K) for stored squares, uint8 (N, H, W)."""
         return self._classifier.probabilities(images)
+
+    def _look(self, answered: int, outliers: int) -> None:
+        self._answered, self._outliers = self._answered + answered, self._outliers + outliers
+        if self._answered >= FEWEST_IN_BATCH:
+            if warning := self._classifier.batch_warning(self._outliers, self._answered):
+                logger.warning("%s", warning)
+            self._answered, self._outliers = 0, 0
 
     def _read(self, number: int, entry: object) -> np.ndarray:
         try:

@@ -1,10 +1,13 @@
 """Nets that say something different of every picture, without a training."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from conftest import texture
 
 from pipeline.training.models import build
+from pipeline.training.outliers import fit_detector
 from pipeline.training.weights import ModelCard, TrainedModel
 
 SIDE = 40
@@ -24,6 +27,12 @@ def sharp_net(architecture="resnet18", seed=0, resolution=32, **card):
         head.weight.mul_(factor)
         head.bias.copy_((head.bias - logits.mean(dim=0)) * factor)
     return TrainedModel(net, _card(architecture, names, resolution, card))
+
+
+def watchful_net(architecture="resnet18", **card):
+    """A sharp net that knows pictures 0 to 59 of `pictures`, and whose threshold comes from the 40 after them."""
+    net = sharp_net(architecture, **card)
+    return replace(net, detector=fit_detector(net, pictures(100), np.arange(60), np.arange(60, 100), 0.05))
 
 
 def _card(architecture, class_names, resolution, changes):

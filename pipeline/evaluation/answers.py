@@ -5,6 +5,8 @@
 ``temperature``         float64 (F,): one a net, in the order of the folds; one net where there are none
 ``<part>_rows_<f>``     int64 (N,), ascending: which rows of the packed set net f answered for, `part` "val" or "test"
 ``<part>_answers_<f>``  float64 (N, K): the probabilities, calibrated
+``<part>_outlier_<f>``  float64 (N,), above 1 for what is unlike all in training; not there where the net cannot say
+``promise_<f>``         float64 (3,): what its threshold for that is worth, a `Promise`; likewise
 ======================  ===============================================================================================
 """
 
@@ -18,9 +20,10 @@ import numpy as np
 
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError
-from pipeline.evaluation.predictions import Answers, FloatArray, IntArray, Predictions
+from pipeline.evaluation.predictions import Answers, IntArray, Predictions
 from pipeline.files import write_bytes
 from pipeline.text import shown
+from pipeline.training.detector import Promise
 
 ANSWERS_FILE = "answers.npz"
 _PARTS = ("val", "test")
@@ -37,6 +40,10 @@ def write_answers(path: Path, nets: Sequence[Answers]) -> None:
             part: Predictions = getattr(net, name)
             arrays[f"{name}_rows_{number}"] = part.rows
             arrays[f"{name}_answers_{number}"] = part.probabilities
+            if part.outlier_scores is not None:
+                arrays[f"{name}_outlier_{number}"] = part.outlier_scores
+        if net.promise:
+            arrays[f"promise_{number}"] = np.array(net.promise)
     buffer = BytesIO()
     np.savez_compressed(buffer, **arrays)
     write_bytes(path, buffer.getvalue())
@@ -68,15 +75,21 @@ def read_answers(path: Path, packed: PackedSet, group: IntArray) -> list[Answers
 
 
 def _net(arrays: Mapping[str, Any], number: int, packed: PackedSet, group: IntArray) -> Answers:
-    val, test = (
-        _part(arrays[f"{name}_rows_{number}"], arrays[f"{name}_answers_{number}"], packed, group) for name in _PARTS
-    )
-    return Answers(val, test, float(arrays["temperature"][number]))
+    val, test = (_part(arrays, name, number, packed, group) for name in _PARTS)
+    promise = None
+    if f"promise_{number}" in arrays:
+        rate, over, of = arrays[f"promise_{number}"].tolist()
+        promise = Promise(rate, int(over), int(of))
+    return Answers(val, test, float(arrays["temperature"][number]), promise)
 
 
-def _part(rows: IntArray, probabilities: FloatArray, packed: PackedSet, group: IntArray) -> Predictions:
+def _part(arrays: Mapping[str, Any], name: str, number: int, packed: PackedSet, group: IntArray) -> Predictions:
+    rows, probabilities = arrays[f"{name}_rows_{number}"], arrays[f"{name}_answers_{number}"]
+    outlier_scores = arrays.get(f"{name}_outlier_{number}")
     y_true = packed.labels[rows]
     if probabilities.shape != (len(rows), len(packed.class_names)) or (y_true < 0).any():
         raise ValueError("those of another split")
+    if outlier_scores is not None and outlier_scores.shape != rows.shape:
+        raise ValueError("scores of other photographs")
     paths = [packed.index[row].path for row in rows.tolist()]
-    return Predictions(packed.class_names, y_true, probabilities, paths, rows, group[rows])
+    return Predictions(packed.class_names, y_true, probabilities, paths, rows, group[rows], outlier_scores)

@@ -10,7 +10,8 @@ from pipeline.errors import ParameterError
 from pipeline.evaluation.calibration import FEWEST, MEASURES, Calibration, calibration
 from pipeline.evaluation.costs import CostResult, cost_matrix, weigh_costs
 from pipeline.evaluation.estimates import Measured
-from pipeline.evaluation.operating import Point, operating_points
+from pipeline.evaluation.operating import Point, operating_points, percent
+from pipeline.evaluation.outliers import OutlierResult, judge_outliers
 from pipeline.evaluation.params import EvaluateParams
 from pipeline.evaluation.predictions import Answers, FloatArray, pooled_parts
 from pipeline.evaluation.selective import Cut, cuts
@@ -77,6 +78,7 @@ class Decisions:
     ----------
     sound_class : None where there is none; `points` is empty then
     costs : None where mistakes are not weighed
+    outliers : None where a net has nothing that tells them
     """
 
     calibration: Calibration
@@ -84,6 +86,7 @@ class Decisions:
     points: Sequence[Point]
     costs: CostResult | None
     cuts: Sequence[Cut]
+    outliers: OutlierResult | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what is added to the part's entry in `metrics.json`: nested dicts of numbers."""
@@ -92,12 +95,15 @@ class Decisions:
             found["operating_points"] = {point.name: _rounded(point.figures()) for point in self.points}
         if self.costs:
             found["cost"] = _rounded(self.costs.figures())
+        if self.outliers:
+            found["outliers"] = _rounded(self.outliers.figures())
         return found
 
     def metrics(self, part: str) -> dict[str, float]:
         """Return the figures by the names under which a tracker compares them: ``test/ece``, ``test/ece/low``.
 
-        Operating points are ``test/at_miss_rate/false_alarm_rate`` and so on, costs ``test/cost/least``.
+        Operating points are ``test/at_miss_rate/false_alarm_rate`` and so on, costs ``test/cost/least``, photographs
+        that are flagged as outliers ``test/outliers/false_alarm_rate``.
         """
         figures = {f"{part}/{name}": value for name, value in self.calibration.figures().items()}
         figures[f"{part}/temperature"] = geometric_mean(self.calibration.temperatures)
@@ -105,6 +111,8 @@ class Decisions:
             figures |= {f"{part}/at_{point.name}/{name}": value for name, value in point.figures().items()}
         if self.costs:
             figures |= {f"{part}/cost/{name}": value for name, value in self.costs.figures().items()}
+        if self.outliers:
+            figures |= {f"{part}/outliers/{name}": value for name, value in self.outliers.figures().items()}
         return {_with_slash(name): value for name, value in figures.items()}
 
 
@@ -123,6 +131,7 @@ def decide(nets: Sequence[Answers], rules: Rules, seed: int) -> Decisions:
         points=() if sound is None else operating_points(nets, sound, rules.false_alarm_rate, rules.miss_rate),
         costs=None if rules.costs is None else weigh_costs(test, rules.costs, seed),
         cuts=cuts(test),
+        outliers=judge_outliers(nets),
     )
 
 
@@ -167,7 +176,7 @@ def decisions_text(decisions: Decisions, markdown: bool = False) -> str:
 
 
 def findings(decisions: Decisions, sound: str) -> dict[str, Finding]:
-    """Return all of it: ``calibration``, ``person``, and where they are asked for ``points`` and ``costs``.
+    """Return all of it: ``calibration``, ``person``, and where they are there ``points``, ``costs`` and ``outliers``.
 
     Parameters
     ----------
@@ -178,6 +187,8 @@ def findings(decisions: Decisions, sound: str) -> dict[str, Finding]:
         found["points"] = _points(decisions.points, sound)
     if decisions.costs:
         found["costs"] = _costs(decisions.costs)
+    if decisions.outliers:
+        found["outliers"] = _outliers(decisions.outliers)
     return found
 
 
@@ -211,6 +222,16 @@ def _points(points: Sequence[Point], sound: str) -> Finding:
     notes = [f"{point.words()[0].upper()}{point.words()[1:]}: {note}" for point in points for note in point.notes]
     said = f"Sound or not: an alarm where 1 - p({sound}) is at least a threshold that was chosen on val; rates on test:"
     return Finding(said, header, "<>>>>>>>", rows, notes)
+
+
+def _outliers(found: OutlierResult) -> Finding:
+    said = (
+        "False alarms of what flags photographs unlike all in training: those of test are like them; thresholds were "
+        f"chosen on val for at most {percent(found.asked)}:"
+    )
+    return Finding(
+        said, ["Flagged on test", "Rate", "95% interval"], ">>>", [found.false_alarms.words()], found.notes()
+    )
 
 
 def _span(thresholds: Sequence[float]) -> list[str]:

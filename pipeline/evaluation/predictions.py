@@ -11,8 +11,9 @@ from pipeline.data.assignment import Assignment, Parts
 from pipeline.data.packed import PackedSet
 from pipeline.errors import ModelError
 from pipeline.text import shown
+from pipeline.training.detector import Promise
 from pipeline.training.device import Compute
-from pipeline.training.predict import class_probabilities, predict_logits
+from pipeline.training.predict import Answering, answers_of
 from pipeline.training.weights import FOLDS, TrainedModel, judged_folder, load
 
 IntArray = npt.NDArray[np.int64]
@@ -32,6 +33,7 @@ class Predictions:
     rows : int64 (N,), where each photograph stands in `images.npy`.
     groups : int64 (N,), any numbers: photographs with the same one belong together. Where none are given, each
         photograph stands for itself.
+    outlier_scores : float64 (N,), above 1 for what is unlike all in training; None: the net cannot say.
     """
 
     class_names: tuple[str, ...]
@@ -40,6 +42,7 @@ class Predictions:
     paths: Sequence[str]
     rows: IntArray
     groups: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    outlier_scores: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if not len(self.groups):
@@ -71,11 +74,13 @@ class Answers:
     val : what chose its epoch, fitted its temperature, and may choose thresholds.
     test : what has chosen nothing.
     temperature : that its probabilities are made with.
+    promise : what its threshold for outliers is worth; None: it has none.
     """
 
     val: Predictions
     test: Predictions
     temperature: float
+    promise: Promise | None = None
 
 
 def predict_nets(models: Path, packed: PackedSet, assignment: Assignment, compute: Compute) -> list[Answers]:
@@ -99,7 +104,7 @@ def predict_nets(models: Path, packed: PackedSet, assignment: Assignment, comput
 
 def _answers(trained: TrainedModel, packed: PackedSet, parts: Parts, group: IntArray) -> Answers:
     val, test = (replace(predict_part(trained, packed, rows), groups=group[rows]) for rows in (parts.val, parts.test))
-    return Answers(val, test, trained.card.temperature)
+    return Answers(val, test, trained.card.temperature, trained.detector.promised if trained.detector else None)
 
 
 def pooled_parts(nets: Sequence[Answers]) -> dict[str, Predictions]:
@@ -115,6 +120,7 @@ def pooled(pieces: Sequence[Predictions]) -> Predictions:
     """Return the answers of several nets for different photographs as one, in row order."""
     rows = np.concatenate([piece.rows for piece in pieces])
     order = np.argsort(rows)
+    scores = [piece.outlier_scores for piece in pieces if piece.outlier_scores is not None]
     paths = [path for piece in pieces for path in piece.paths]
     return Predictions(
         class_names=pieces[0].class_names,
@@ -123,6 +129,7 @@ def pooled(pieces: Sequence[Predictions]) -> Predictions:
         paths=[paths[place] for place in order],
         rows=rows[order],
         groups=np.concatenate([piece.groups for piece in pieces])[order],
+        outlier_scores=np.concatenate(scores)[order] if len(scores) == len(pieces) else None,
     )
 
 
@@ -139,10 +146,12 @@ def predict_part(trained: TrainedModel, packed: PackedSet, rows: IntArray) -> Pr
             f"wanted a net for the classes {shown(', '.join(packed.class_names))}, "
             f"found one for {shown(', '.join(trained.card.class_names))}"
         )
+    said = answers_of(Answering(trained), packed.images, rows)
     return Predictions(
         class_names=packed.class_names,
         y_true=packed.labels[rows],
-        probabilities=class_probabilities(predict_logits(trained, packed.images, rows)).astype(np.float64),
+        probabilities=said.probabilities.astype(np.float64),
         paths=[packed.index[row].path for row in rows],
         rows=rows,
+        outlier_scores=None if said.outlier_scores is None else said.outlier_scores.astype(np.float64),
     )

@@ -30,6 +30,7 @@ _DECISIONS = {
     "person": "What to leave to a person",
     "points": "Sound or not",
     "costs": "What mistakes cost",
+    "outliers": "Photographs unlike all in training",
     "calibration": "Can its probabilities be believed?",
 }
 

@@ -36,6 +36,7 @@ from pipeline.training.losses import class_weights, weighted_losses
 from pipeline.training.models import build
 from pipeline.training.moves import Move
 from pipeline.training.optimizers import build_average, build_optimizer
+from pipeline.training.outliers import fit_detector
 from pipeline.training.overfit import is_learnt, overfit_recipe
 from pipeline.training.predict import net_logits, predict_logits
 from pipeline.training.randomness import derive, generator, seeded
@@ -220,19 +221,20 @@ class Trainer:
         return TrainedModel(net.eval(), self._card(record))
 
     def calibrated(self) -> TrainedModel:
-        """Return `kept` with the temperature that fits the validation rows; 1 where there are none.
+        """Return `kept` with the temperature that fits the validation rows, 1 where there are none, and its detector.
 
-        With ``mode: overfit`` these are the rows that were learnt by heart, and it is 1 too.
+        With ``mode: overfit`` these are the rows that were learnt by heart: it is 1 too, and there is no detector.
         """
         kept = self.kept
-        if self.params.mode == "overfit" or not len(self._val_rows):
+        if self.params.mode == "overfit":
             return kept
         device = self._compute.device
         asked = TrainedModel(kept.net.to(device), kept.card)
         with cpu_threads(self.params.threads):
             logits = predict_logits(asked, self._images, self._val_rows, _VAL_BATCH)
+            detector = fit_detector(asked, self._images, self.train_rows, self._val_rows, self.params.outlier_rate)
         temperature = fit_temperature(logits, self.packed.labels[self._val_rows])
-        return TrainedModel(asked.net.to("cpu"), kept.card.model_copy(update={"temperature": temperature}))
+        return TrainedModel(asked.net.to("cpu"), kept.card.model_copy(update={"temperature": temperature}), detector)
 
     @property
     def _trained_net(self) -> nn.Module:

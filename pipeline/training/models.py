@@ -1,5 +1,6 @@
 """Any of torchvision's classification nets, for one grey channel and any number of classes."""
 
+import copy
 import difflib
 import re
 from collections.abc import Mapping
@@ -116,7 +117,7 @@ def _stem(model: nn.Module) -> tuple[str, nn.Conv2d]:
     return next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
 
 
-def _head_name(model: nn.Module) -> str:
+def head_name(model: nn.Module) -> str:
     """Return the name of the layer that gives the logits: SqueezeNet's is a convolution, all others' are linear."""
     layers: list[str] = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     return layers[-1]
@@ -189,7 +190,7 @@ def _fill(model: nn.Module, name: str, state: State, source: str) -> None:
     """Copy a state that may be for three channels, another resolution or another head, which is then left fresh."""
     wanted = model.state_dict()
     state = _adapted(model, state)
-    head = tuple(key for key in wanted if key.startswith(f"{_head_name(model)}."))
+    head = tuple(key for key in wanted if key.startswith(f"{head_name(model)}."))
     if any(key in state and state[key].shape != wanted[key].shape for key in head):
         state |= {key: wanted[key] for key in head}
     fill(model, name, state, source)
@@ -239,3 +240,35 @@ def _unfit(name: str, resolution: int, error: Exception) -> ModelError:
 
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+class WithFeatures(nn.Module):
+    """A net of `build` that gives its features too; it shares the weights of the one that it is made of.
+
+    Features are what goes into the layer that gives the logits. SqueezeNet's is a convolution, which is asked at many
+    places: they are the mean over them.
+    """
+
+    def __init__(self, net: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        shared = {id(tensor): tensor for tensor in (*net.parameters(), *net.buffers())}
+        self._net, self._num_classes = copy.deepcopy(net, shared), num_classes
+        name = head_name(self._net)
+        self._net.set_submodule(name, _BesideInput(self._net.get_submodule(name)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features, float32 (B, D), and logits, float32 (B, K), for float32 (B, 1, R, R)."""
+        both: Tensor = self._net(images)
+        return both[:, self._num_classes :], both[:, : self._num_classes]
+
+
+class _BesideInput(nn.Module):
+    """A layer whose input stands behind its output, along the channels: unlike a hook, it can be exported."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return (B, K + D) or (B, K + D, h, w) for (B, D) or (B, D, h, w)."""
+        return torch.cat([self._layer(values), values], dim=1)

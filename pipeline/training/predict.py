@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.training.batches import Images, Preprocessing, Rows, evenly, gather, to_input
+from pipeline.training.detector import picture_statistics
+from pipeline.training.models import WithFeatures
 from pipeline.training.weights import TrainedModel
 
 
@@ -24,7 +27,7 @@ def predict_logits(
     return net_logits(asked(trained), images, rows, trained.card.preprocessing, batch_size)
 
 
-def asked(trained: TrainedModel) -> nn.Module:
+def asked(trained: TrainedModel) -> "MeanOverFlips":
     """Return the net as it is asked for an answer, in evaluation mode: float32 (B, 1, R, R) -> float32 (B, K)."""
     return MeanOverFlips(trained.net, trained.card.flips, trained.card.temperature).eval()
 
@@ -44,22 +47,77 @@ class MeanOverFlips(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return float32 (B, K) for float32 (B, 1, R, R)."""
-        return self._mean(images) / self._temperature
+        return self.calibrated(self._net(images), images)
 
-    def _mean(self, images: Tensor) -> Tensor:
-        logits: Tensor = self._net(images)
+    def calibrated(self, logits: Tensor, images: Tensor) -> Tensor:
+        """Return the same where the net's `logits` for the pictures as they are, (B, K), are known already."""
+        return self._mean(logits, images) / self._temperature
+
+    def _mean(self, logits: Tensor, images: Tensor) -> Tensor:
         if not self._flips:
             return logits
         mirrored = [self._net(images.flip(axes)).log_softmax(dim=1) for axes in self._flips]
         return torch.stack([logits.log_softmax(dim=1), *mirrored]).logsumexp(dim=0) - math.log(1 + len(mirrored))
 
 
-def mean_probabilities(
-    members: Sequence[TrainedModel], images: Images, rows: Rows | None = None
-) -> NDArray[np.float32]:
-    """Return float32 (N, K): the mean of what the members of an ensemble, or one net alone, say."""
-    each = [class_probabilities(predict_logits(member, images, rows)) for member in members]
-    return np.mean(each, axis=0, dtype=np.float32) if len(each) > 1 else each[0]
+class Answering(nn.Module):
+    """A net from the stored squares on: what it answers, and how unlike all that it has seen they are."""
+
+    def __init__(self, trained: TrainedModel) -> None:
+        super().__init__()
+        self._asked, self._preprocessing = asked(trained), trained.card.preprocessing
+        self._detector = trained.detector
+        self._featured = WithFeatures(trained.net, len(trained.card.class_names)) if trained.detector else None
+        self.eval()
+
+    def forward(self, squares: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return logits, float32 (B, K), and outlier scores, float32 (B,), for uint8 (B, H, W).
+
+        There are no scores for a net without a detector.
+        """
+        shown = to_input(squares, *self._preprocessing)
+        if self._detector is None or self._featured is None:
+            return self._asked(shown), None
+        features, logits = self._featured(shown)
+        return self._asked.calibrated(logits, shown), self._detector(features, picture_statistics(squares))
+
+
+class Said(NamedTuple):
+    """What a net, or an ensemble, says of N pictures.
+
+    Attributes
+    ----------
+    probabilities : float32 (N, K), each row sums to 1
+    outlier_scores : float32 (N,), above 1 for a picture unlike all in training; None: nobody can say
+    """
+
+    probabilities: NDArray[np.float32]
+    outlier_scores: NDArray[np.float32] | None
+
+
+@torch.inference_mode()
+def answers_of(net: Answering, images: Images, rows: Rows | None = None, batch_size: int = 64) -> Said:
+    """Return what the net says of uint8 (N, H, W), or of those `rows` of it, in their order.
+
+    The probabilities are the softmax of `predict_logits`.
+    """
+    rows = np.arange(len(images)) if rows is None else rows
+    device = next(net.parameters()).device
+    logits, scores = zip(*(net(gather(images, piece, device)) for piece in evenly(rows, batch_size)), strict=True)
+    probabilities = class_probabilities(torch.cat(logits).cpu().numpy())
+    return Said(probabilities, None if scores[0] is None else torch.cat(scores).cpu().numpy())
+
+
+def mean_answers(nets: Sequence[Answering], images: Images, rows: Rows | None = None) -> Said:
+    """Return the mean of what the members of an ensemble, or one net alone, say."""
+    each = [answers_of(net, images, rows) for net in nets]
+    if len(each) == 1:
+        return each[0]
+    scores = [said.outlier_scores for said in each if said.outlier_scores is not None]
+    return Said(
+        np.mean([said.probabilities for said in each], axis=0, dtype=np.float32),
+        np.mean(scores, axis=0, dtype=np.float32) if len(scores) == len(each) else None,
+    )
 
 
 def class_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,6 +48,7 @@ class TrainParams(BaseModel):
 
     augment: AugmentParams
     test_time_flips: bool
+    outlier_rate: float = Field(gt=0, lt=1)
 
     launcher: str
     device: DeviceName

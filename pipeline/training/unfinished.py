@@ -23,6 +23,7 @@ from pipeline.training.device import Compute
 from pipeline.training.history import epoch_metrics, mean_history, read_history, read_moves, write_history
 from pipeline.training.live import FINAL, home, is_at_work, lock_of, read_json
 from pipeline.training.loop import Trainer, follow
+from pipeline.training.outliers import inherit
 from pipeline.training.overfit import handful
 from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.recipe import TrainParams
@@ -176,7 +177,8 @@ class UnfinishedTraining:
     def finish(self, models: Path, run_id: str) -> dict[int, dict[str, float]]:
         """Copy all that will be judged below `models`, and write the tables of their mean beside them.
 
-        The net that was trained on everything has no photographs to be calibrated on, and takes their temperature.
+        The net that was trained on everything has no photographs to be calibrated on, and takes their temperature, and
+        how far an outlier is.
 
         Returns the mean over the folds, epoch by epoch: what their common run is still to be told.
         """
@@ -188,6 +190,7 @@ class UnfinishedTraining:
         if self._params.final == "retrain":
             temperature = common_temperature([read_card(fold).temperature for fold in folds])
             write_card(models, read_card(models).model_copy(update={"temperature": temperature}))
+            inherit(models, folds)
         mean = mean_history([read_history(fold) for fold in folds])
         write_history(models, mean, read_moves(folds[0]))
         write_text(models / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")

@@ -1,4 +1,4 @@
-"""A trained net on disk: `model.safetensors` and `model.json`, which no loading can make run code."""
+"""A trained net on disk: weights, card and detector of outliers, which no loading can make run code."""
 
 import json
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pipeline.errors import ModelError
 from pipeline.files import write_bytes, write_text
 from pipeline.training.batches import Preprocessing
+from pipeline.training.detector import Detector, load_detector, save_detector
 from pipeline.training.models import build, fill, read_state
 from pipeline.training.randomness import seeded
 
@@ -58,10 +59,11 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A net in evaluation mode and its card."""
+    """A net in evaluation mode, its card, and what tells pictures unlike all that it has seen, if it has that."""
 
     net: nn.Module
     card: ModelCard
+    detector: Detector | None = None
 
 
 def state_on_cpu(net: nn.Module) -> dict[str, Tensor]:
@@ -76,6 +78,8 @@ def save(folder: Path, trained: TrainedModel) -> None:
     """Write the net into `folder`; the same net and card give the same bytes."""
     write_bytes(folder / WEIGHTS_FILE, to_bytes(state_on_cpu(trained.net)))
     write_card(folder, trained.card)
+    if trained.detector:
+        save_detector(folder, trained.detector)
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
@@ -99,7 +103,9 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     if not path.is_file():
         raise ModelError(f"{path}: wanted a trained net's weights, found nothing; train writes them")
     fill(net, card.architecture, read_state(path), str(path))
-    return TrainedModel(net.to(device, memory_format=torch.channels_last).eval(), card)  # type: ignore[call-overload]
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    detector = load_detector(folder)
+    return TrainedModel(net.eval(), card, detector.to(device) if detector else None)
 
 
 def load_final(folder: Path, device: torch.device | str = "cpu") -> tuple[TrainedModel, ...]:

@@ -76,7 +76,7 @@ def runs(folder):
 
 
 def test_what_folds_leave(ensemble):
-    each = {"model.safetensors", "model.json", "history.csv", "lr_history.csv", "run.json"}
+    each = {"model.safetensors", "model.json", "history.csv", "lr_history.csv", "run.json", "outliers.safetensors"}
     names = {f"folds/{fold}/{name}" for fold in range(3) for name in each}
     assert files_below(ensemble / "models") == names | {"history.csv", "lr_history.csv", "run.json"}
     assert not list((ensemble / ".weldproof" / "training").glob("*/"))

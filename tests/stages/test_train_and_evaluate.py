@@ -61,6 +61,7 @@ def test_what_training_leaves(evaluated):
     assert files_below(folder / "models") == {
         "model.safetensors",
         "model.json",
+        "outliers.safetensors",
         "history.csv",
         "lr_history.csv",
         "run.json",

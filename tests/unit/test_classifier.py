@@ -10,7 +10,7 @@ from conftest import encode, environment, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from nets import pictures, sharp_net
+from nets import SIDE, pictures, sharp_net, watchful_net
 from odd_files import ODD, TINY, colours
 
 import pipeline
@@ -185,3 +185,17 @@ def test_load_from_where_nothing_is(tmp_path):
         pipeline.load(tmp_path / "none")
     with pytest.raises(ModelError, match="device: wanted cuda:99"):
         pipeline.load(tmp_path, device="cuda:99")
+
+
+def test_outliers_are_told_and_too_many_of_them_too(ours):
+    net = Classifier(watchful_net())
+    alike, planted = list(pictures(30, seed=9)), [np.full((SIDE, SIDE), grey, np.uint8) for grey in range(0, 240, 8)]
+    answers = net.predict([*alike, *planted])
+    assert all(answer.outlier == (answer.outlier_score > 1) for answer in answers)
+    assert sum(answer.outlier for answer in answers[:30]) < 8
+    assert all(answer.outlier for answer in answers[30:])
+    said = net.batch_warning(30, 30)
+    assert said.startswith("30 of 30 photographs are unlike anything the model has seen")
+    assert net.batch_warning(1, 30) is None
+    assert {answer.outlier for answer in ours.predict(alike)} == {None}
+    assert ours.batch_warning(30, 30) is None

@@ -58,9 +58,9 @@ def test_ensemble_leaves_a_file_that_answers_as_it_does(place):
     assert "(allowed: 1e-04)" in done.stdout
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert [file.name for file in (place / "deep").iterdir()] == ["out.onnx"]
-    wanted = Classifier(*MEMBERS).probabilities(SQUARES)
+    wanted = Classifier(*MEMBERS).said(SQUARES)
     assert export.largest_difference(place / "deep" / "out.onnx", SQUARES, wanted) < 1e-5
-    one = Classifier(MEMBERS[0]).probabilities(SQUARES)
+    one = Classifier(MEMBERS[0]).said(SQUARES)
     assert export.largest_difference(place / "deep" / "out.onnx", SQUARES, one) > export.TOLERANCE
 
 

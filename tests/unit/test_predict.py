@@ -12,7 +12,7 @@ import pytest
 from conftest import assert_one_line_error, encode, environment, small_params, texture, write_params
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import sharp_net
+from nets import SIDE, pictures, sharp_net, watchful_net
 from odd_files import TINY
 
 import pipeline
@@ -52,7 +52,7 @@ def test_folder_and_files_in_each_format(place):
         [place / "in" / "b.png", place / "in" / "deep" / "a.jpg"]
     )
     table = predict(place, "../in", "../in/b.png").stdout.decode().splitlines()
-    assert table[0].split() == ["class", "probability", "sound", "bead", "odd", '"class"', "c,d", "path"]
+    assert table[0].split() == ["class", "probability", "sound", "bead", "odd", '"class"', "c,d", "outlier", "path"]
     assert [line.split()[-1] for line in table[1:]] == ["../in/b.png", "../in/deep/a.jpg", "../in/b.png"]
     done = predict(place, "../in", "../in/b.png", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
@@ -133,6 +133,25 @@ def test_reader_that_has_enough(place):
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     assert "Broken" not in done.stderr
+
+
+def test_too_many_outliers_are_the_last_line_and_not_without_cause(place, tmp_path):
+    save(tmp_path / "watchful", watchful_net())
+    for name, squares in {"alike": pictures(100)[60:80], "white": np.full((12, SIDE, SIDE), 255, np.uint8)}.items():
+        (tmp_path / name).mkdir()
+        for number, square in enumerate(squares):
+            (tmp_path / name / f"{number:02}.png").write_bytes(encode(square))
+    model = ("--model", tmp_path / "watchful", "--format")
+    done = predict(place, tmp_path / "white", *model, "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
+    assert {row["outlier"] for row in rows} == {"true"}
+    assert all(float(row["outlier score"]) > 1 for row in rows)
+    last = done.stderr.decode().splitlines()[-1]
+    assert last.startswith("predict: 12 of 12 photographs are unlike anything the model has seen")
+    done = predict(place, tmp_path / "alike", *model, "jsonl")
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(entry["outlier"] == (entry["outlier_score"] > 1) for entry in said)
+    assert "unlike" not in done.stderr.decode()
 
 
 def _as_text(done):

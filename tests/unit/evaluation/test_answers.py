@@ -7,6 +7,7 @@ from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.errors import DataError
 from pipeline.evaluation.answers import read_answers, write_answers
 from pipeline.evaluation.predictions import Answers, Predictions
+from pipeline.training.detector import Promise
 
 
 def packed_set(labels, class_names):
@@ -22,9 +23,12 @@ def made_nets(packed, seed, nets=1):
 
     def part(own):
         probabilities = rng.dirichlet(np.ones(len(packed.class_names)), len(own))
-        return Predictions(packed.class_names, packed.labels[own], probabilities, [f"{row}.png" for row in own], own)
+        paths = [f"{row}.png" for row in own]
+        scores = rng.uniform(0, 2, len(own)) if seed % 2 else None
+        return Predictions(packed.class_names, packed.labels[own], probabilities, paths, own, own, scores)
 
-    return [Answers(part(pieces[2 * k]), part(pieces[2 * k + 1]), 1 + k / 3) for k in range(nets)]
+    promise = Promise(0.05, 3, 40) if seed % 2 else None
+    return [Answers(part(pieces[2 * k]), part(pieces[2 * k + 1]), 1 + k / 3, promise) for k in range(nets)]
 
 
 names = st.lists(
@@ -44,11 +48,12 @@ def test_what_is_written_is_read(tmp_path, class_names, count, nets, seed):
     once = (tmp_path / "answers.npz").read_bytes()
     read = read_answers(tmp_path / "answers.npz", packed, np.arange(len(packed.labels)))
     assert [net.temperature for net in read] == [net.temperature for net in written]
+    assert [net.promise for net in read] == [net.promise for net in written]
     for one, other in zip(read, written, strict=True):
         for part in ("val", "test"):
             a, b = getattr(one, part), getattr(other, part)
             assert (a.class_names, list(a.paths)) == (b.class_names, list(b.paths))
-            for name in ("y_true", "probabilities", "rows"):
+            for name in ("y_true", "probabilities", "rows", "groups", "outlier_scores"):
                 np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
     write_answers(tmp_path / "answers.npz", read)
     assert (tmp_path / "answers.npz").read_bytes() == once

@@ -51,6 +51,7 @@ RECIPE = {
     "plateau_factor": 0.1,
     "augment": NO_CHANGE,
     "test_time_flips": False,
+    "outlier_rate": 0.05,
     "launcher": "python",
     "device": "cpu",
     "precision": "fp32",

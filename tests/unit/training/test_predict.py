@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pipeline.training.models import build
-from pipeline.training.predict import class_probabilities, mean_probabilities, net_logits, predict_logits
+from pipeline.training.predict import Answering, class_probabilities, mean_answers, net_logits, predict_logits
 from pipeline.training.weights import ModelCard, TrainedModel
 
 
@@ -92,5 +92,7 @@ def test_the_temperature_comes_after_the_mean_over_mirror_images(trained, images
     wanted = mean ** (1 / 2.5) / (mean ** (1 / 2.5)).sum(axis=1, keepdims=True)
     assert not np.allclose(wanted, mean, atol=1e-3)
     assert np.allclose(class_probabilities(predict_logits(warm, images)), wanted, atol=1e-6)
-    assert np.allclose(mean_probabilities([warm], images), wanted, atol=1e-6)
-    assert np.allclose(mean_probabilities([warm, plain], images), (wanted + mean) / 2, atol=1e-6)
+    assert np.allclose(mean_answers([Answering(warm)], images).probabilities, wanted, atol=1e-6)
+    assert np.allclose(
+        mean_answers([Answering(warm), Answering(plain)], images).probabilities, (wanted + mean) / 2, atol=1e-6
+    )
