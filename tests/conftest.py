@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from browser import chromium  # noqa: F401 -- a fixture
 from closure import ROOT
 from ruamel.yaml import YAML
 
