@@ -18,7 +18,7 @@ from pipeline.files import new_files, write_text
 from pipeline.params import load_section, read_params
 from pipeline.tracking import run_of_training
 from pipeline.training.device import choose_compute
-from pipeline.training.history import epoch_metrics, read_history
+from pipeline.training.history import best_metrics, epoch_metrics, read_history
 from pipeline.training.weights import load_final
 
 
@@ -48,7 +48,7 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
         tracked.log_params({"train": card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
-        tracked.update_metrics(report.result_metrics("test", results["test"], decisions))
+        tracked.update_metrics(best_metrics(models) | report.result_metrics("test", results["test"], decisions))
         text = report.scores_text(results["test"], decisions, said, markdown=True)
         tracked.log_result(text, models, reports, params.model_dump())
         if card.params["mode"] == "normal":

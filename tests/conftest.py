@@ -59,6 +59,13 @@ def write_params(folder, params):
         YAML().dump(params, file)
 
 
+def commit_params(folder):
+    """Make `folder` a git repository whose only commit has its params.yaml."""
+    author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "params.yaml"], [*author, "commit", "-qm", "parameters"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
 @pytest.fixture
 def workplace(tmp_path):
     """An empty folder with params.yaml in which stage scripts can be run."""
