@@ -29,7 +29,8 @@ check: .venv/installed-dev  ## lint, format and types
 	ruff format --check .
 	mypy
 
-ui: .venv/installed  ## open the tracker at http://127.0.0.1:5000 (one worker is plenty for one person)
+ui: .venv/installed  ## start the tracker's UI and say where it shows the runs (one worker is plenty for one person)
+	@echo "runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=runs"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1
 
 bench: .venv/installed-dev  ## run the benchmarks; each prints ours beside a peer's

@@ -1,4 +1,4 @@
-"""Make the README's picture: the runs of this checkout, drawn over each other in the MLflow UI.
+"""Make the README's picture: the last runs of this checkout, over each other in the MLflow UI.
 
     python docs/picture.py docs/images/mlflow.png
 
@@ -6,6 +6,7 @@ Needs Chromium (Debian: apt-get install chromium) and two finished runs or more 
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,12 +17,16 @@ from pathlib import Path
 from mlflow import MlflowClient
 from playwright.sync_api import sync_playwright
 
-CHARTS = "^val/"
-SIZE = {"width": 1400, "height": 1000}
+from pipeline.tracking import EXPERIMENT
+from pipeline.tracking.views import experiment_tags, view_of
+
+SIZE = {"width": 1700, "height": 1050}
+CHARTS = 6
+"""In the first section of the view."""
 
 
 def main(picture: Path) -> None:
-    """Start the UI, open the chart view of the experiment, and write what it shows."""
+    """Start the UI, open the charts of the experiment, and write what they show."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -31,7 +36,7 @@ def main(picture: Path) -> None:
     server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(f"{address}/health")
-        _photograph(_comparison(address), picture)
+        _photograph(f"{address}/{_view(address)}", picture)
     finally:
         server.terminate()
         server.wait()
@@ -47,28 +52,27 @@ def _wait_for(address: str) -> None:
     raise TimeoutError(address)
 
 
-def _comparison(address: str) -> str:
-    """Return the address of the page that draws the last runs over each other."""
-    experiment = MlflowClient(address).get_experiment_by_name("weldproof")
-    return f"{address}/#/experiments/{experiment.experiment_id}/runs?compareRunsMode=CHART"
+def _view(address: str) -> str:
+    """Return the view that draws the last runs over each other; a store of former times is given it."""
+    client = MlflowClient(address)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    for key, value in experiment_tags().items():
+        client.set_experiment_tag(experiment, key, value)
+    return view_of(experiment, charts=True)
 
 
 def _photograph(address: str, picture: Path) -> None:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport=SIZE)
         page.goto(address)
-        # The page asks the server for news without end, so that there is no moment of rest to wait for.
-        page.wait_for_timeout(12_000)
-        page.get_by_role("button", name="Close").first.click()  # the panel of an assistant
-        page.get_by_text("Model training").first.click()  # it leaves the page
-        page.goto(address)
-        page.wait_for_timeout(8_000)
-        page.get_by_placeholder("Search metric charts").fill(CHARTS)
-        page.wait_for_timeout(6_000)
+        page.get_by_role("button", name="Close", exact=True).click()  # the panel of an assistant
+        page.get_by_role("button", name="Hide banner").click()
+        cards = page.get_by_test_id("experiment-view-compare-runs-card")
+        for number in range(CHARTS):
+            cards.nth(number).locator("svg.main-svg, canvas.foreground").first.wait_for()
+        page.wait_for_timeout(2000)  # the bars grow
         picture.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=str(picture))
         browser.close()

@@ -8,7 +8,7 @@ from pipeline.errors import TrackingError
 from pipeline.params import load_section
 from pipeline.promotion import CROWNED, METRICS, WHY
 from pipeline.text import shown
-from pipeline.tracking import user
+from pipeline.tracking.origin import user
 from pipeline.tracking.places import shown_address, tracking_uri
 from pipeline.tracking.versions import CHALLENGER, CHAMPION, Crown, Version, Versions
 

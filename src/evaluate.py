@@ -18,7 +18,7 @@ from pipeline.files import new_files, write_text
 from pipeline.params import load_section, read_params
 from pipeline.tracking import run_of_training
 from pipeline.training.device import choose_compute
-from pipeline.training.history import epoch_metrics, read_history
+from pipeline.training.history import best_metrics, epoch_metrics, read_history
 from pipeline.training.weights import load_final
 
 
@@ -50,7 +50,7 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
         tracked.log_params({"train": card.params})
         tracked.log_data(read_params()["data"]["folder"], packed / "images.npy", assignment)
         tracked.mirror({record.epoch: epoch_metrics(record) for record in read_history(models)})
-        tracked.update_metrics(report.result_metrics("test", results["test"], decisions))
+        tracked.update_metrics(best_metrics(models) | report.result_metrics("test", results["test"], decisions))
         if card.params["mode"] == "normal":
             tracked.register(models, assignment, params.registered_model, params.promote.model_dump())
     logging.info("\n%s\n", report.scores_text(results["test"], decisions, said))

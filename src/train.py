@@ -35,7 +35,7 @@ def main(packed: Path, assignment: Path, models: Path) -> None:
 
 def lead(kept: UnfinishedTraining, models: Path) -> None:
     final = kept.final()  # tells mistakes early
-    with kept.alone(), training_run(kept.title, again=kept.run_id) as tracked:
+    with kept.alone(), training_run(kept.title, again=kept.run_id, params=read_params()) as tracked:
         kept.note_run(tracked.run_id)
         tracked.log_inputs(read_params(), *kept.inputs)
         tracked.set_tags(kept.tags)
@@ -53,7 +53,7 @@ def train(trainer: Trainer, folder: Path, tracked: TrackedRun, net: Checkpoint) 
         for record in net.epochs(trainer, its_run.run_id):
             its_run.log_metrics(epoch_metrics(record), step=record.epoch)
             its_run.set_tags(run_tags(trainer, record.epoch))
-        finish(folder, trainer, its_run.run_id)
+        its_run.update_metrics(finish(folder, trainer, its_run.run_id))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import warm
 from browser import chromium  # noqa: F401 -- a fixture
 from closure import ROOT
 from ruamel.yaml import YAML
@@ -59,6 +60,13 @@ def write_params(folder, params):
         YAML().dump(params, file)
 
 
+def commit_params(folder):
+    """Make `folder` a git repository whose only commit has its params.yaml."""
+    author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "params.yaml"], [*author, "commit", "-qm", "parameters"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
 @pytest.fixture
 def workplace(tmp_path):
     """An empty folder with params.yaml in which stage scripts can be run."""
@@ -77,10 +85,13 @@ def environment(**changes):
 
 def run_stage(stage, *arguments, folder, timeout=300, **changes):
     """Run src/<stage>.py in `folder`, and return the finished process with its text."""
-    command = [sys.executable, str(ROOT / "src" / f"{stage}.py"), *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=timeout, check=False
-    )
+    command = [ROOT / "src" / f"{stage}.py", *arguments]
+    return warm.run(command, cwd=folder, env=environment(**changes), timeout=timeout)
+
+
+def weldproof(*arguments, folder, text=True):
+    """Run `weldproof` in `folder`, and return the finished process with its outputs."""
+    return warm.run(["-m", "pipeline", *arguments], cwd=folder, env=environment(), text=text)
 
 
 def send_what_waits(folder):

@@ -4,12 +4,10 @@ The files that the stages write are the truth; MLflow is their mirror. So nothin
 raises because of it, and a run that a store does not have can be mirrored into it from those files.
 """
 
-import getpass
 import hashlib
 import json
 import logging
 import os
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -19,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from pipeline.tracking.journal import Journal
+from pipeline.tracking.origin import TRACKED_SECTIONS, git_and_dvc_tags, run_name
 from pipeline.tracking.places import configured_address, tracking_folder
 from pipeline.tracking.sender import beside
 
@@ -37,8 +36,6 @@ SERVING_PACKAGES = (
     "tqdm",
 )
 """What `pipeline.serving` imports; their versions are noted in the model."""
-
-_TRACKED_SECTIONS = ("data", "resize", "group", "classes", "split", "train")
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +114,7 @@ class TrackedRun:
         sections : of params.yaml, all of them
         images, assignment : as for `log_data`
         """
-        self.log_params({name: sections[name] for name in _TRACKED_SECTIONS if name in sections})
+        self.log_params({name: sections[name] for name in TRACKED_SECTIONS if name in sections})
         self.log_data(str(sections.get("data", {}).get("folder", "")), images, assignment)
 
     def log_data(self, name: str, images: Path, assignment: Path) -> None:
@@ -176,7 +173,9 @@ class TrackedRun:
 
 
 @contextmanager
-def training_run(name: str, parent: str | None = None, again: str | None = None) -> Iterator[TrackedRun]:
+def training_run(
+    name: str, parent: str | None = None, again: str | None = None, params: Mapping[str, Any] | None = None
+) -> Iterator[TrackedRun]:
     """Give a run that ends with the block: finished, failed, or killed by Ctrl-C.
 
     The store is not waited for, but for `sender.PATIENCE` seconds at the end of the outermost block.
@@ -185,9 +184,11 @@ def training_run(name: str, parent: str | None = None, again: str | None = None)
     ----------
     parent : id of the run that this one is a part of. A part is the same run whenever it has the same name
     again : id of a run that was broken off and goes on; the store makes a new one where it does not have it
+    params : the sections of params.yaml; where they differ from the committed ones, the run is called by what differs
     """
     with nullcontext() if parent else beside():
-        run = TrackedRun(_head(again or _new_id(name, parent), name, parent, goes_on=True))
+        called = run_name(name, params) if params else name
+        run = TrackedRun(_head(again or _new_id(name, parent), called, parent, goes_on=True))
         try:
             yield run
         except BaseException as error:
@@ -221,50 +222,21 @@ def _new_id(name: str, parent: str | None) -> str:
 
 
 def _head(run_id: str, name: str, parent: str | None, goes_on: bool) -> dict[str, object]:
-    experiment = os.environ.get("DVC_EXP_NAME")
     return {
         "kind": "run",
         "id": run_id,
-        "name": f"{experiment}: {name}" if experiment and not parent else name,
+        "name": name,
         "parent": parent,
         "goes_on": goes_on,
         "time": _now(),
         "address": configured_address(),
         "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT),
-        "tags": _git_and_dvc_tags(),
+        "tags": git_and_dvc_tags(),
     }
 
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _git_and_dvc_tags() -> dict[str, str]:
-    tags = {"mlflow.source.name": "src/train.py", "mlflow.source.type": "PROJECT", "mlflow.user": user()}
-    commit = _git("rev-parse", "HEAD")
-    if commit:
-        tags["mlflow.source.git.commit"] = commit
-        tags["git.clean"] = str(not _git("status", "--porcelain")).lower()
-    if os.environ.get("DVC_EXP_NAME"):
-        tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
-        tags["dvc.baseline"] = os.environ.get("DVC_EXP_BASELINE_REV", "")
-    return tags
-
-
-def user() -> str:
-    """Return the name of who runs this."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # In a container the user's number may have no name.
-        return str(os.getuid())
-
-
-def _git(*arguments: str) -> str:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _md5(path: Path) -> str:

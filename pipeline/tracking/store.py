@@ -40,9 +40,8 @@ from pipeline.errors import TrackingError
 from pipeline.files import project_root, replaced
 from pipeline.tracking.journal import Record
 from pipeline.tracking.places import shown_address
+from pipeline.tracking.views import experiment_tags
 
-# The UI then opens with runs, charts and models in place of what it has for chat programs.
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 MODEL_NAME = "model"
 """Where the model stands in a run."""
 LOADER = "pipeline.serving"
@@ -217,7 +216,7 @@ class Store:
         with _one_at_a_time(self.address):
             experiment = self.client.get_experiment_by_name(name)
             if experiment is None:
-                return str(self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
+                return str(self.client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
         return str(experiment.experiment_id)
 
     def _metrics(self, run: _StoredRun, records: Sequence[Record]) -> None:

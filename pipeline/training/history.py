@@ -24,8 +24,8 @@ from pipeline.files import read_csv, write_csv, write_text
 from pipeline.training.loop import Trainer
 from pipeline.training.moves import Move, parse_move
 from pipeline.training.overfit import Verdict, verdict
-from pipeline.training.records import EpochRecord
-from pipeline.training.weights import TrainedModel, save
+from pipeline.training.records import EpochRecord, kept_epoch
+from pipeline.training.weights import FOLDS, TrainedModel, save
 
 HISTORY_FILE = "history.csv"
 LR_HISTORY_FILE = "lr_history.csv"
@@ -53,12 +53,16 @@ def write_history(folder: Path, records: Sequence[EpochRecord], by_hand: Mapping
     write_csv(folder / LR_HISTORY_FILE, _LR_COLUMNS, _lr_changes(records, by_hand))
 
 
-def finish(folder: Path, trainer: Trainer, run_id: str) -> None:
-    """Leave a training in `folder`: the net that is kept, calibrated, the tables, and the id of the tracker's run."""
+def finish(folder: Path, trainer: Trainer, run_id: str) -> dict[str, float]:
+    """Leave a training in `folder`: the net that is kept, calibrated, the tables, and the id of the tracker's run.
+
+    Returns what the run is still to be told: `best_metrics`.
+    """
     trained = trainer.calibrated()
     if trained.card.val_scores:
         logger.info("train: temperature %g", trained.card.temperature)
     leave(folder, trainer, trained, run_id)
+    return best_metrics(folder)
 
 
 def leave(folder: Path, trainer: Trainer, trained: TrainedModel, run_id: str) -> None:
@@ -182,6 +186,27 @@ def epoch_metrics(record: EpochRecord) -> dict[str, float]:
         **per_class,
     }
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def best_metrics(models: Path) -> dict[str, float]:
+    """Return the scores on val of the epoch that is kept, ``best/val/loss`` and so on, and ``best/epoch``.
+
+    What a tracker shows of a metric is its value at the last epoch, which need not be that of the net. Of several folds
+    it is their mean; of a net without a validation part nothing.
+
+    Parameters
+    ----------
+    models : a trained net, or several of them below ``folds/``
+    """
+    nets = sorted((models / FOLDS).glob("*")) or [models]
+    kept = [_kept(read_history(net)) for net in nets]
+    metrics = epoch_metrics(_mean_record(kept))
+    scores = {f"best/{name}": value for name, value in metrics.items() if name.startswith("val/")}
+    return {"best/epoch": fmean(record.epoch for record in kept)} | scores if scores else {}
+
+
+def _kept(records: Sequence[EpochRecord]) -> EpochRecord:
+    return records[kept_epoch([record.lr for record in records], [record.val_loss for record in records])]
 
 
 def run_tags(trainer: Trainer, epoch: int) -> dict[str, str]:

@@ -20,7 +20,7 @@ from pipeline.files import new_folder, write_text
 from pipeline.stage import only_one
 from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.device import Compute
-from pipeline.training.history import epoch_metrics, mean_history, read_history, read_moves, write_history
+from pipeline.training.history import best_metrics, epoch_metrics, mean_history, read_history, read_moves, write_history
 from pipeline.training.live import FINAL, home, is_at_work, lock_of, read_json
 from pipeline.training.loop import Trainer, follow
 from pipeline.training.outliers import inherit
@@ -180,7 +180,8 @@ class UnfinishedTraining:
         The net that was trained on everything has no photographs to be calibrated on, and takes their temperature, and
         how far an outlier is.
 
-        Returns the mean over the folds, epoch by epoch: what their common run is still to be told.
+        Returns what the common run of several folds is still to be told: their mean, epoch by epoch, and, with the last
+        one, that of the epochs that are kept.
         """
         if not self._judged:
             return {}
@@ -194,7 +195,10 @@ class UnfinishedTraining:
         mean = mean_history([read_history(fold) for fold in folds])
         write_history(models, mean, read_moves(folds[0]))
         write_text(models / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
-        return {each.epoch: epoch_metrics(each) for each in mean} if self._table.num_folds else {}
+        if not self._table.num_folds:
+            return {}
+        told = {each.epoch: epoch_metrics(each) for each in mean}
+        return told | {mean[-1].epoch: epoch_metrics(mean[-1]) | best_metrics(models)}
 
     @property
     def run_id(self) -> str | None:

@@ -10,6 +10,7 @@ def test_experiment_runs_training_and_evaluation_alone(project):
     assert project.stages_run(output) == ["train", "evaluate", "report"]
     run = runs_of(client_of(project))[-1]
     assert run.data.params["train.lr"] == "0.002"
+    assert run.info.run_name == "lr=0.002"
     assert run.data.tags["dvc.experiment"] in project.dvc("exp", "show", "--csv")
     assert "test/macro_f1" in run.data.metrics
     assert "macro_f1" in project.dvc("metrics", "diff", "--all")
@@ -44,6 +45,7 @@ def test_temporary_copy_and_queue_use_their_own_code_and_the_same_store(project)
     assert sorted(run.data.params["train.lr"] for run in runs) == ["0.003", "0.004", "0.005"], log
     for run in runs:
         assert run.info.status == "FINISHED"
+        assert run.info.run_name == f"lr={run.data.params['train.lr']}"
         assert "train/loss_of_the_copy" in run.data.metrics
         assert "test/macro_f1" in run.data.metrics
         artifacts = {file.path for file in client_of(project).list_artifacts(run.info.run_id)}

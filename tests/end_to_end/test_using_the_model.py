@@ -29,6 +29,7 @@ from conftest import (
     run_stage,
     send_what_waits,
     small_params,
+    weldproof,
     write_params,
 )
 from nets import sharp_net
@@ -99,8 +100,8 @@ def agrees(wanted, classes, probabilities):
 
 
 def test_predict_says_what_evaluate_said(place, files, wanted):
-    command = [sys.executable, "-m", "pipeline", "predict", "--format", "jsonl", *map(str, files), "in/sound/tiny.png"]
-    done = subprocess.run(command, cwd=place, env=environment(), capture_output=True, text=True, check=True)
+    done = weldproof("predict", "--format", "jsonl", *files, "in/sound/tiny.png", folder=place)
+    assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()]
     agrees(wanted, [each["class"] for each in said], [each["probability"] for each in said])
     (tiny,) = [row for row in read_manifest(place / "resized") if row.problem]

@@ -109,6 +109,8 @@ def test_runs_are_nested(ensemble):
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
     mean = np.mean([child.data.metrics["val/macro_f1"] for child in children])
     assert parent.data.metrics["val/macro_f1"] == pytest.approx(mean)
+    best = np.mean([child.data.metrics["best/val/loss"] for child in children])
+    assert parent.data.metrics["best/val/loss"] == pytest.approx(best)
     assert "test/macro_f1" in parent.data.metrics
     card = f"[Data card](#/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}/artifacts/reports/data_card.md)"
     assert parent.data.tags["mlflow.note.content"].startswith(card)

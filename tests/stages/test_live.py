@@ -24,6 +24,7 @@ from conftest import (
     run_stage,
     send_what_waits,
     small_params,
+    weldproof,
     write_params,
 )
 from mlflow import MlflowClient
@@ -58,8 +59,7 @@ def training(folder):
 
 
 def lr(*arguments, folder):
-    command = [sys.executable, "-m", "pipeline", "lr", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    return weldproof("lr", *arguments, folder=folder)
 
 
 def wait_for(words, process):

@@ -6,17 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from closure import ROOT
-from conftest import assert_one_line_error, environment
+from conftest import assert_one_line_error, weldproof
 
 from pipeline.data.adopt import home_of, plain_name
 from pipeline.data.find import find_photographs
 from pipeline.data.public_sets import ELPV_CLASSES, import_elpv
 from pipeline.errors import DataError
-
-
-def weldproof(*arguments, folder):
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
 
 def test_help_of_each_verb_is_its_manual():

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import assert_one_line_error, encode, environment, small_params, texture, write_params
+from conftest import assert_one_line_error, encode, environment, small_params, texture, weldproof, write_params
 from hypothesis import given
 from hypothesis import strategies as st
 from nets import SIDE, pictures, sharp_net, watchful_net
@@ -38,8 +38,7 @@ def place(tmp_path_factory):
 
 
 def predict(place, *arguments, check=True):
-    command = [sys.executable, "-m", "pipeline", "predict", *map(os.fspath, arguments)]
-    done = subprocess.run(command, cwd=place / "project", env=environment(), capture_output=True, check=False)
+    done = weldproof("predict", *arguments, folder=place / "project", text=False)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     if check:
         assert done.returncode == 0, done.stderr.decode()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import assert_one_line_error, environment
+from conftest import assert_one_line_error, environment, weldproof
 from mlflow import MlflowClient
 
 from pipeline.errors import DataError
@@ -111,8 +111,7 @@ def here(project, monkeypatch):
 
 
 def compare(*runs, folder):
-    command = [sys.executable, "-m", "pipeline", "compare", *map(str, runs)]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    return weldproof("compare", *runs, folder=folder)
 
 
 def test_a_revision_against_an_experiment(project):
