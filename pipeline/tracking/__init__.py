@@ -31,6 +31,7 @@ SERVING_PACKAGES = (
     "pillow",
     "pydantic",
     "safetensors",
+    "scipy",
     "torch",
     "torchvision",
     "tqdm",
