@@ -23,7 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as pipeline.training has them
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import cv2
 import numpy as np
