@@ -153,7 +153,7 @@ def objections(comparison: "Comparison", missing: list[str], rule: Mapping[str, 
     if comparison.low.macro_f1 <= gain:
         yield f"Not promoted: the interval of the gain in macro F1 does not lie above {gain:g}."
     fallen = [
-        f"{shown(name)} ({comparison.a.f1[k]:.2f} -> {comparison.b.f1[k]:.2f}, {comparison.support[k]} photographs)"
+        f"{shown(name)} ({comparison.a.f1[k]:.2f} -> {comparison.b.f1[k]:.2f}, {_photographs(comparison.support[k])})"
         for k, name in enumerate(comparison.class_names)
         if comparison.value.f1[k] < -loss and comparison.support[k]
     ]
@@ -162,6 +162,10 @@ def objections(comparison: "Comparison", missing: list[str], rule: Mapping[str, 
     if missing:
         names = ", ".join(map(shown, missing))
         yield f"Not promoted: of {names}, which the champion was tested on, both were tested on no photograph."
+
+
+def _photographs(count: int) -> str:
+    return f"{count} photograph{'' if count == 1 else 's'}"
 
 
 def _compare(
