@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.estimates import Rate
+from pipeline.evaluation.estimates import Rate, rate_of
 from pipeline.evaluation.predictions import IntArray, Predictions
 from pipeline.report.judged import Judged
 from pipeline.report.photos import plain
@@ -34,13 +34,14 @@ class Confusion:
 def confusions(predictions: Predictions) -> list[Confusion]:
     """Return the pairs of classes that were mixed up, the most frequent first, and of equals the one of higher rate."""
     y_true, y_pred = predictions.y_true, predictions.y_pred
-    sizes = np.bincount(y_true, minlength=len(predictions.class_names))
     order = np.argsort(-predictions.confidence, kind="stable")
     found = []
     for true, answered in sorted(set(zip(y_true.tolist(), y_pred.tolist(), strict=True))):
         if true != answered:
-            places = order[(y_true[order] == true) & (y_pred[order] == answered)]
-            found.append(Confusion(true, answered, Rate(len(places), int(sizes[true])), places))
+            own = y_true == true
+            rate = rate_of(y_pred[own] == answered, predictions.groups[own])
+            places = order[own[order] & (y_pred[order] == answered)]
+            found.append(Confusion(true, answered, rate, places))
     return sorted(found, key=lambda each: (-each.rate.count, -each.rate.value))
 
 
@@ -60,7 +61,6 @@ def confusions_section(judged: Judged, most: int) -> Section:
     ]
     if found:
         said.append(_highest_rate(found, names))
-        said.append("The 95% intervals take the photographs as independent.")
     if len(found) > most:
         said.append(f"Photographs are shown of the {most} most frequent of {len(found)} pairs.")
     return Section(

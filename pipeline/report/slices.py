@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import hypergeom
 
-from pipeline.evaluation.estimates import Measured, Rate
+from pipeline.evaluation.estimates import Measured, Rate, rate_of
+from pipeline.evaluation.groups import clusters
 from pipeline.evaluation.intervals import score_intervals
 from pipeline.evaluation.metrics import confusion_matrix, score
-from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
+from pipeline.evaluation.predictions import FloatArray, Predictions
 from pipeline.report.attributes import attributes
 from pipeline.report.judged import Judged
 from pipeline.report.sections import Section, Table
@@ -67,11 +68,11 @@ def slices(judged: Judged, rng: np.random.Generator) -> list[Slice]:
         for code, value in enumerate(each.values)
         if 0 < (each.codes[places] == code).sum() < len(places)
     ]
-    raw = [worse_than_usual(test, inside, judged.group[test.rows]) for _, _, inside in chosen]
+    raw = [worse_than_usual(test, inside) for _, _, inside in chosen]
     return [_slice(test, by, value, inside, p, rng) for (by, value, inside), p in zip(chosen, holm(raw), strict=True)]
 
 
-def worse_than_usual(test: Predictions, inside: np.ndarray, group: IntArray) -> float:
+def worse_than_usual(test: Predictions, inside: np.ndarray) -> float:
     """Return the one-sided p-value of a slice's mistakes, given those of each class; NaN if nothing is outside.
 
     Photographs of one group, class and side count as one, wrong if half of them or more are.
@@ -79,9 +80,8 @@ def worse_than_usual(test: Predictions, inside: np.ndarray, group: IntArray) -> 
     Parameters
     ----------
     inside : bool (M,), which of the photographs belong to the slice.
-    group : int64 (M,)
     """
-    units, at = np.unique(np.stack([test.y_true, inside, group]), axis=1, return_inverse=True)
+    units, at = np.unique(np.stack([test.y_true, inside, test.groups]), axis=1, return_inverse=True)
     share = np.bincount(at.ravel(), weights=test.y_pred != test.y_true) / np.bincount(at.ravel())
     wrong, true, within = share >= 0.5, units[0], units[1] == 1
     chances, comparable = np.ones(1), False
@@ -121,7 +121,7 @@ def slices_section(judged: Judged, rng: np.random.Generator) -> Section:
         "how likely as many mistakes would be then, corrected for the number of slices (Holm); a dash where all "
         "photographs of its classes are in the slice. Brightness (the mean grey level, 0 to 255), and size where there "
         "are many, are cut into thirds of all photographs that are used.",
-        "The 95% intervals take the photographs as independent; for p, those of one group count as one.",
+        "The 95% intervals weigh whole groups; for p, the photographs of a group count as one.",
     ]
     return Section(title, said, _table(found))
 
@@ -129,11 +129,12 @@ def slices_section(judged: Judged, rng: np.random.Generator) -> Section:
 def _slice(test: Predictions, by: str, value: str, inside: np.ndarray, p: float, rng: np.random.Generator) -> Slice:
     y_true, y_pred, num_classes = test.y_true[inside], test.y_pred[inside], len(test.class_names)
     scores = score(y_true, y_pred, num_classes)
-    low, high = score_intervals(confusion_matrix(y_true, y_pred, num_classes), scores, rng, _DRAWS)
+    together = clusters(y_true, y_pred, test.groups[inside], num_classes)
+    low, high = score_intervals(confusion_matrix(y_true, y_pred, num_classes), scores, rng, _DRAWS, together)
     return Slice(
         by=by,
         value=value,
-        right=Rate(int((y_true == y_pred).sum()), len(y_true)),
+        right=rate_of(y_true == y_pred, test.groups[inside]),
         macro_f1=Measured(scores.macro_f1, low.macro_f1, high.macro_f1),
         usual=float(_recalls(test)[y_true].mean()),
         p=p,

@@ -1,5 +1,8 @@
 """Which classes are taken for which."""
 
+from dataclasses import replace
+
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_sets import answered, packed_set, text
@@ -24,6 +27,14 @@ def test_pairs_are_the_confusion_matrix_off_its_diagonal(cases):
         assert (predictions.y_pred[each.places] == each.answered).all()
     order = [(-each.rate.count, -each.rate.value) for each in found]
     assert order == sorted(order)
+
+
+def test_photographs_of_one_group_are_not_independent():
+    predictions = answered(packed_set([0] * 9), range(9), [1] * 3 + [0] * 6)
+    (alone,) = confusions(predictions)
+    (together,) = confusions(replace(predictions, groups=np.arange(9) // 3))
+    assert (together.rate.count, together.rate.of) == (3, 9)
+    assert together.rate.low < alone.rate.low < alone.rate.high < together.rate.high
 
 
 def test_a_pair_is_shown_with_its_mistakes_and_hits_of_both_classes(make_judged):

@@ -35,7 +35,7 @@ def test_p_is_the_share_of_all_ways_to_lay_the_slice_within_the_classes(data):
     said = data.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count))
     inside = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
     test = answered(packed_set(labels), range(count), said)
-    p = worse_than_usual(test, inside, np.arange(count))
+    p = worse_than_usual(test, inside)
     wrong, y_true = test.y_pred != test.y_true, test.y_true
     ways = [np.array(way) for way in permutations(range(count)) if (y_true[list(way)] == y_true).all()]
     if len({(k, bool(i)) for k, i in zip(y_true, inside, strict=True)}) == len(set(y_true.tolist())):
@@ -49,10 +49,23 @@ def test_photographs_of_one_group_count_as_one():
     said = [1] * 10 + [0] * 30
     test = answered(packed_set(labels), range(40), said)
     inside = np.arange(40) < 10
-    alone = worse_than_usual(test, inside, np.arange(40))
-    together = worse_than_usual(test, inside, np.arange(40) // 10)
+    alone = worse_than_usual(test, inside)
+    together = worse_than_usual(replace(test, groups=np.arange(40) // 10), inside)
     assert alone < 1e-6
     assert together == pytest.approx(1 / 4)
+
+
+def test_the_intervals_weigh_whole_groups(make_judged):
+    labels = [0, 1] * 20
+    packed = packed_set(labels, format=["PNG", "PNG", "JPEG", "JPEG"] * 10)
+    judged = make_judged([k if row >= 8 else 1 - k for row, k in enumerate(labels)], packed)
+    grouped = replace(judged, test=replace(judged.test, groups=np.arange(40) // 8))
+    for alone, together in zip(
+        slices(judged, np.random.default_rng(0)), slices(grouped, np.random.default_rng(0)), strict=True
+    ):
+        assert together.right.value == alone.right.value
+        assert together.right.low < alone.right.low
+        assert together.macro_f1.low < alone.macro_f1.low
 
 
 def test_a_folder_that_is_worse_is_named(make_judged):
@@ -85,7 +98,7 @@ def test_chance_raises_no_flag():
         labels = rng.integers(0, 3, 60)
         said = np.where(rng.random(60) < 0.3, (labels + 1) % 3, labels)
         test = replace(answered(SIXTY, range(60), said), y_true=labels)
-        raw = [worse_than_usual(test, rng.random(60) < share, np.arange(60)) for share in (0.2, 0.5, 0.8)]
+        raw = [worse_than_usual(test, rng.random(60) < share) for share in (0.2, 0.5, 0.8)]
         flagged += min(holm(raw)) < WORSE
     assert flagged <= 17  # 10 are expected at the most, and more than 17 with a chance of 1%
 
