@@ -163,12 +163,13 @@ TRAINING = """
 import sys, time
 from pathlib import Path
 from pipeline.tracking import training_run
-note = Path("checkpoint")
+note, new = Path("checkpoint"), Path("new")
 run_id, epoch = note.read_text().split() if note.exists() else (None, 0)
 with training_run("killed", again=run_id) as run:
     for epoch in range(int(epoch) + 1, 31):
         run.log_metrics({"a": 1.0}, step=epoch)
-        note.write_text(f"{run.run_id} {epoch // 3 * 3}")
+        new.write_text(f"{run.run_id} {epoch // 3 * 3}")
+        new.replace(note)
         time.sleep(0.1)
 """
 

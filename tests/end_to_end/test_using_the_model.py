@@ -122,6 +122,9 @@ def test_programs_are_told_what_evaluate_said(place, files, wanted):
 
 def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, caplog):
     monkeypatch.chdir(place)
+    # Whole: MLflow keeps a store of a process by its address, and another test may have had one of the same short name.
+    store = f"sqlite:///{place / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     client = client_of(Project(place))
     (version,) = client.search_model_versions("name = 'weldproof'")
     caplog.set_level("INFO")
@@ -133,7 +136,7 @@ def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, ca
         "model: models:/weldproof/1",
         f"model: runs:/{version.run_id}/model",
     ]
-    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert os.environ["MLFLOW_TRACKING_URI"] == store
     for address in (
         "models:/weldproof@other",
         "models:/weldproof/2",

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -125,7 +126,7 @@ def test_model_that_is_not_there(place, model, words):
 
 def test_reader_that_has_enough(place):
     """As `| head -1` does: no complaint, and no failure."""
-    command = f"{sys.executable} -m pipeline predict {' ../in' * 300} --format jsonl | head -1; exit ${{PIPESTATUS[0]}}"
+    command = f"{shlex.quote(sys.executable)} -m pipeline predict {' ../in' * 300} --format jsonl | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=place / "project", env=environment(), capture_output=True, text=True, check=False
     )
