@@ -16,6 +16,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
+import mlflow
 import numpy as np
 import pytest
 from checkout import Project, client_of, processes
@@ -122,9 +123,10 @@ def test_programs_are_told_what_evaluate_said(place, files, wanted):
 
 def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, caplog):
     monkeypatch.chdir(place)
-    # Whole: MLflow keeps a store of a process by its address, and another test may have had one of the same short name.
+    # MLflow looks a run's model up in the store that it has for the whole process, which another test may have set.
     store = f"sqlite:///{place / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    mlflow.set_tracking_uri(store)
     client = client_of(Project(place))
     (version,) = client.search_model_versions("name = 'weldproof'")
     caplog.set_level("INFO")
