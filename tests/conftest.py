@@ -146,3 +146,13 @@ def assert_one_line_error(done, *words):
 
 def files_below(folder):
     return {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """A tracker's store without a run: to make its tables takes a second or more."""
+    from pipeline.tracking.store import Store
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    Store(f"sqlite:///{file}")
+    return file

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.data.assignment import Assignment, Parts
 from pipeline.data.packed import PackedSet
+from pipeline.evaluation.gallery import surest
 from pipeline.evaluation.predictions import IntArray, Predictions
 from pipeline.training.device import Compute
 from pipeline.training.weights import FOLDS, TrainedModel, judged_folder, load
@@ -45,12 +46,12 @@ class Judged:
     @property
     def wrong(self) -> IntArray:
         """int64, places in `test`: the mistakes, the most confident first."""
-        return _surest_first(self.test, self.test.y_pred != self.test.y_true)
+        return surest(self.test, np.flatnonzero(self.test.y_pred != self.test.y_true))
 
     def hits_of(self, class_number: int) -> IntArray:
         """Return places in `test`: photographs of a class that were given it, the most confident first."""
         y_true, y_pred = self.test.y_true, self.test.y_pred
-        return _surest_first(self.test, (y_true == class_number) & (y_pred == class_number))
+        return surest(self.test, np.flatnonzero((y_true == class_number) & (y_pred == class_number)))
 
 
 def judge(nets: Sequence[TrainedModel], packed: PackedSet, assignment: Assignment, test: Predictions) -> Judged:
@@ -76,9 +77,3 @@ def _parts(assignment: Assignment) -> tuple[Parts, ...]:
     if not assignment.num_folds:
         return (assignment.parts(),)
     return tuple(assignment.fold_parts(fold) for fold in range(assignment.num_folds))
-
-
-def _surest_first(test: Predictions, chosen: np.ndarray) -> IntArray:
-    places = np.flatnonzero(chosen)
-    ordered: IntArray = places[np.argsort(-test.confidence[places], kind="stable")]
-    return ordered

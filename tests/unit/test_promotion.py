@@ -20,14 +20,6 @@ SIZES = {"crack": 40, "pore": 8, "sound": 60}
 NAME = "weldproof"
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """A store without a run: to make its tables takes a second or more."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    Store(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch, empty_store):
     monkeypatch.chdir(tmp_path)

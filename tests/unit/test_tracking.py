@@ -22,14 +22,6 @@ from pipeline.tracking.sender import beside, sync
 from pipeline.tracking.store import IDENTITY, Store
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """A store without a run: to make its tables takes a second or more."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    Store(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch, empty_store):
     monkeypatch.chdir(tmp_path)
