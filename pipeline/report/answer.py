@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.evaluation.result import Result
 from pipeline.evaluation.text import shorten
+from pipeline.report.words import photographs
 from pipeline.text import shown
 
 _LISTED = 3
@@ -89,16 +90,6 @@ def _not_judged(result: Result, classes: Sequence[int]) -> str:
     if len(ordered) > _LISTED:
         names.append(f"{len(ordered) - _LISTED} more")
     return f"of {_listed(names)} too few were tested to say anything: collect more before you rely on it there"
-
-
-def photographs(count: int) -> str:
-    """Return "1 photograph", "7 photographs" or "no photograph"."""
-    return counted(count, "photograph")
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"no {noun}" if count == 0 else f"{count} {noun}{'s' if count > 1 else ''}"
 
 
 def _quoted(name: str) -> str:

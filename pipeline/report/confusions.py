@@ -9,7 +9,7 @@ from pipeline.evaluation.predictions import IntArray, Predictions
 from pipeline.report.judged import Judged
 from pipeline.report.photos import plain
 from pipeline.report.sections import Photo, Section, Strip, Table
-from pipeline.report.words import named, plural
+from pipeline.report.words import counted, named
 
 MISTAKES, HITS = 4, 2  # photographs of a pair: those taken for the other class; of either class rightly answered
 LISTED = 30
@@ -55,9 +55,9 @@ def confusions_section(judged: Judged, most: int) -> Section:
     total = sum(each.rate.count for each in found)
     names = judged.test.class_names
     said = [
-        f"{total} of {plural(len(judged.test.y_true), 'photograph')} were given another class than their own."
+        f"{total} of {counted(len(judged.test.y_true), 'photograph')} were given another class than their own."
         if found
-        else f"All {plural(len(judged.test.y_true), 'photograph')} were given their class."
+        else f"All {counted(len(judged.test.y_true), 'photograph')} were given their class."
     ]
     if found:
         said.append(_highest_rate(found, names))

@@ -19,7 +19,7 @@ from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions, p
 from pipeline.report.judged import Judged
 from pipeline.report.photos import plain
 from pipeline.report.sections import Photo, Section, Strip, Table
-from pipeline.report.words import named, plural
+from pipeline.report.words import counted, named
 from pipeline.text import shown
 
 FEWEST = 5
@@ -126,16 +126,16 @@ def labels_section(judged: Judged, answers: Predictions, folds: int, most: int) 
 
 def _found_said(found: Doubts) -> str:
     if not found.doubts:
-        return f"None of {plural(found.judged, 'photograph')} that could be judged stands out."
+        return f"None of {counted(found.judged, 'photograph')} that could be judged stands out."
     count = len(found.doubts)
     if count > _BELIEVED * found.judged:
         return (
-            f"{count} of {plural(found.judged, 'photograph')} that could be judged go against their label. So many "
+            f"{count} of {counted(found.judged, 'photograph')} that could be judged go against their label. So many "
             "cannot be believed: these nets know too little to judge labels by. The head of the list may still be "
             "worth a look."
         )
     return (
-        f"Confident learning reckons with {count} wrong labels among {plural(found.judged, 'photograph')} that could "
+        f"Confident learning reckons with {count} wrong labels among {counted(found.judged, 'photograph')} that could "
         f"be judged ({count / found.judged:.1%}): so often is a net that had not seen them surer of another class than "
         "it is, on average, of photographs that are labelled so. Sure mistakes of the nets are counted too, so fewer "
         "are to be expected, and most of them at the head of the list; only a look tells."

@@ -11,7 +11,7 @@ from pipeline.report.confusions import photo_of
 from pipeline.report.judged import Judged
 from pipeline.report.photos import heated, plain
 from pipeline.report.sections import Photo, Section, Strip
-from pipeline.report.words import named, plural
+from pipeline.report.words import counted, named
 from pipeline.training.features import net_features
 from pipeline.training.saliency import saliency
 
@@ -105,9 +105,9 @@ def mistakes_section(judged: Judged, most: int, candidates: int = CANDIDATES) ->
     if not seen:
         return Section("The most confident mistakes", ["No photograph was given a wrong class."])
     said = [
-        f"{plural(wrong, 'mistake')}, the most confident first."
+        f"{counted(wrong, 'mistake')}, the most confident first."
         if wrong <= most
-        else f"The {most} most confident of {plural(wrong, 'mistake')}.",
+        else f"The {most} most confident of {counted(wrong, 'mistake')}.",
         "Each is shown plain; then with orange where something spoke for the class that was answered, and for its own; "
         "then the training photographs that this net finds most like it. Orange says where, each picture by its own "
         "scale; it says neither what was seen there nor how much it weighed.",

@@ -11,7 +11,6 @@ from pipeline.data.manifest import ManifestRow
 from pipeline.evaluation.decisions import Decisions, Finding, findings
 from pipeline.evaluation.history import History, LrHistory
 from pipeline.evaluation.predictions import Answers, pooled_parts
-from pipeline.report.answer import counted, photographs
 from pipeline.report.drawings import (
     loss_svg,
     lr_svg,
@@ -21,6 +20,7 @@ from pipeline.report.drawings import (
     val_score_svg,
 )
 from pipeline.report.sections import Drawing, Section, Table
+from pipeline.report.words import counted, photographs
 
 _LISTED = 20
 _RECIPE = ("model", "weights", "resolution", "epochs", "batch_size", "balance", "optimizer", "lr", "schedule", "seed")

@@ -21,7 +21,7 @@ from pipeline.report.attributes import Attribute, attributes
 from pipeline.report.judged import Judged
 from pipeline.report.sections import Section, Table
 from pipeline.report.slices import holm
-from pipeline.report.words import named, plural
+from pipeline.report.words import counted, named
 
 PARTS = 5
 PERMUTATIONS = 999
@@ -136,7 +136,7 @@ def shortcuts_section(judged: Judged, found: Sequence[Association]) -> Section:
         said.append("Neither folder, file type nor size in pixels gives the class away.")
     said += [_honest_perhaps(each) for each in found if each.goes_with_class and not each.alarm]
     said.append(
-        f"Over all {plural(len(judged.used), 'photograph')} that are used. Closeness: Cramer's V less what chance "
+        f"Over all {counted(len(judged.used), 'photograph')} that are used. Closeness: Cramer's V less what chance "
         "gives, 0 to 1; p: how likely it would be by chance, from permutations of the classes from group to group, "
         "corrected for the number of attributes (Holm)."
     )

@@ -10,6 +10,11 @@ def named(names: Sequence[str], class_number: int) -> str:
     return shown(names[class_number]) or "(no name)"
 
 
-def plural(count: int, noun: str) -> str:
-    """Return "1 photograph", "2 photographs"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def photographs(count: int) -> str:
+    """Return "1 photograph", "7 photographs" or "no photograph"."""
+    return counted(count, "photograph")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"no {noun}" if count == 0 else f"{count} {noun}{'s' if count > 1 else ''}"
