@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.evaluation.predictions import IntArray
-from pipeline.feasibility.learning_curve import LearningCurve
 from pipeline.feasibility.leaks import Leaks
+from pipeline.feasibility.learning_curve import LearningCurve
 from pipeline.feasibility.limits import Limits
 from pipeline.feasibility.noise import LabelNoise
 from pipeline.feasibility.overfit import Overfit
