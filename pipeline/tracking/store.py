@@ -371,12 +371,26 @@ def _with_version(client: mlflow.MlflowClient, uri: str) -> str:
 
 
 def _source(client: mlflow.MlflowClient, uri: str) -> str:
-    """Return the address at which the store keeps the files of a model."""
+    """Return the address at which the store keeps the files of a model.
+
+    Asked of `client` alone: MLflow itself would look where its process-wide `set_tracking_uri` says.
+    """
+    if of_run := re.fullmatch(r"runs:/(\w+)/([^/]+)", uri):
+        return _logged_by(client, *of_run.groups())
     if version := re.fullmatch(r"models:/([^/@]+)/(\d+)", uri):
         uri = str(client.get_model_version_download_uri(version[1], version[2]))
     if logged := re.fullmatch(r"models:/(m-\w+)", uri):
         return str(client.get_logged_model(logged[1]).artifact_location)
     return uri
+
+
+def _logged_by(client: mlflow.MlflowClient, run_id: str, name: str) -> str:
+    models = client.search_logged_models(
+        [client.get_run(run_id).info.experiment_id], f"name = '{name}' AND source_run_id = '{run_id}'"
+    )
+    if not models:
+        raise MlflowException(f"the run has no model of the name {name}")
+    return str(models[0].artifact_location)
 
 
 def _database(address: str) -> Path | None:

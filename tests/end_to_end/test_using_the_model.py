@@ -121,12 +121,13 @@ def test_programs_are_told_what_evaluate_said(place, files, wanted):
     assert answer.probability == pytest.approx(wanted[1][number], abs=TOLERANCE)
 
 
-def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, caplog):
+def test_model_of_the_registry_is_the_same(place, files, wanted, monkeypatch, tmp_path, caplog):
     monkeypatch.chdir(place)
-    # MLflow looks a run's model up in the store that it has for the whole process, which another test may have set.
     store = f"sqlite:///{place / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    mlflow.set_tracking_uri(store)
+    # A program may have set another store for its whole process; that sets the variable, too.
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     client = client_of(Project(place))
     (version,) = client.search_model_versions("name = 'weldproof'")
     caplog.set_level("INFO")
