@@ -44,7 +44,8 @@ CHANCE = 0.01
 """A batch is told of if so many outliers would come by chance in at most this share of batches."""
 
 _ROUNDING = 1e-9  # 0.29 * 100 is a little less than 29
-_LEAST_DISTANCE = 1e-6  # where all pictures are the same one
+# Where all pictures are the same one. The features of one picture differ by some 1e-4 with what else is in the batch.
+_LEAST_DISTANCE, _LEAST_FEATURE_SPREAD = 0.05, 0.01
 _LEAST_SPREAD = 0.02  # of a statistic: 2% of contrast, or a few black pixels where training had none
 _MARGIN = 1 + 1e-4  # the same distance, added up in another order
 
@@ -67,7 +68,7 @@ def fit_detector(
     # So that between two pictures at random features and statistics differ by as much.
     scale = 1 / (statistics.std(dim=0, correction=0).clamp_min(_LEAST_SPREAD) * math.sqrt(statistics.shape[1]))
     directions = torch.nn.functional.normalize(features, dim=1)
-    feature_scale = directions.var(dim=0, correction=0).sum().sqrt().clamp_min(_LEAST_DISTANCE).reciprocal()
+    feature_scale = directions.var(dim=0, correction=0).sum().sqrt().clamp_min(_LEAST_FEATURE_SPREAD).reciprocal()
     seen = placed(features, statistics, feature_scale, centre, scale)
     left_out = _quantile(_to_others(seen), rate)
     detector = Detector(
