@@ -122,7 +122,7 @@ class Trainer:
         with _memory_errors_explained():
             self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._average = build_average(self._net, params.ema_decay)
-        self._forward = torch.compile(self._net) if params.compile else self._net
+        self._forward = _compiled(self._net, device, ranks) if params.compile else self._net
         self._optimizer = build_optimizer(self._net, params)
         self._schedule, self._plateau = Schedule(params), PlateauState()
         self._epoch, self._step = 0, 0
@@ -406,6 +406,14 @@ def _check_pieces(net: nn.Module, count: int, params: TrainParams, ranks: Ranks)
     if piece < 2 and any(isinstance(module, nn.BatchNorm2d) for module in net.modules()):
         key = "batch_size" if batch < 2 else "micro_batch_size"
         raise ParameterError(f"train.{key}: wanted 2 or more images at once for {params.model}'s batch norm, found 1")
+
+
+def _compiled(net: nn.Module, device: torch.device, ranks: Ranks) -> Callable[[Tensor], Tensor]:
+    # What takes the time on a GPU is starting the kernels one by one; this mode has them started as one graph. What
+    # the ranks send each other stays out of such a graph.
+    mode = "reduce-overhead" if device.type == "cuda" and ranks.count == 1 else "default"
+    compiled: Callable[[Tensor], Tensor] = torch.compile(net, mode=mode, dynamic=False)
+    return compiled
 
 
 def _stored_size(packed: PackedSet) -> tuple[int, int]:
