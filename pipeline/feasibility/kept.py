@@ -38,6 +38,11 @@ def home() -> Path:
     return project_root() / STATE_FOLDER / "feasibility"
 
 
+def lock_file() -> Path:
+    """Return the file that is locked while a study is at work on it."""
+    return home().with_suffix(".lock")
+
+
 class Kept:
     """What is kept for the plan of a study.
 
@@ -64,6 +69,11 @@ class Kept:
         """Keep the attributes."""
         notes = {"plan": self._plan_key, "speeds": self.speeds, "seconds": self.seconds, "run_id": self.run_id}
         write_text(self._folder / _SPEEDS, json.dumps(notes) + "\n")
+
+    def note_run(self, run_id: str | None) -> None:
+        """Keep the tracker's id of the run; None: it is over."""
+        self.run_id = run_id
+        self.note()
 
     def _notes(self) -> Mapping[str, Any]:
         try:
