@@ -182,8 +182,8 @@ def _rate_said(found: LabelNoise, study: Study) -> list[str]:
         ]
     return [
         f"{share} of the {count} labels are wrong, some {round(rate.value * count)}.",
-        f"A net without fault, judged by these labels, would have macro F1 {in_words(found.ceiling)}. No net and no more "
-        "photographs labelled like these get beyond that.",
+        f"A net without fault, judged by these labels, would have macro F1 {in_words(found.ceiling)}. No net and no "
+        "more photographs labelled like these get beyond that.",
         "Let two people label the photographs most in doubt without seeing the label or each other's answer, first of "
         "the classes with the highest share; write down a rule where they differ, and put the labels right.",
     ]

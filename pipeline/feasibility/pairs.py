@@ -27,7 +27,7 @@ from pipeline.evaluation.groups import class_sizes, size_of_one
 from pipeline.evaluation.intervals import CONFIDENCE, draw_rows, overall_scores
 from pipeline.evaluation.metrics import OVERALL, confusion_matrix, score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
-from pipeline.feasibility.scored import in_words, macro_f1
+from pipeline.feasibility.scored import ON_LINE, in_words, macro_f1
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
@@ -115,7 +115,7 @@ def area(folds: Predictions, first: int, second: int, rng: np.random.Generator) 
     """Return the area under the ROC curve of two classes that have photographs, and its 95% interval."""
     own, other = (np.flatnonzero(folds.y_true == k) for k in (first, second))
     chances = folds.probabilities[:, [first, second]] + 1e-12
-    share = chances[:, 0] / chances.sum(axis=1)
+    share = np.round(chances[:, 0] / chances.sum(axis=1), 9)  # equal but for rounding is equal
     before = (share[own][:, None] > share[other]) + 0.5 * (share[own][:, None] == share[other])
     _, group = np.unique(folds.groups, return_inverse=True)
     weights = rng.standard_exponential((_DRAWS, int(group.max()) + 1))
@@ -271,7 +271,8 @@ def areas_svg(found: Sequence[Pair], names: Sequence[str]) -> Figure:
         auc, color = pair.auc, ORANGE if pair.told_apart is False else BLUE
         ends = [[auc.value - auc.low], [auc.high - auc.value]]
         axes.errorbar([auc.value], [-place], xerr=ends, fmt="o", color=color, markersize=6)
-        axes.text(least, 0.22 - place, f"{short[pair.first]} / {short[pair.second]}", color=INK, fontsize=8.5)
+        name = f"{short[pair.first]} / {short[pair.second]}"
+        axes.text(least, 0.22 - place, name, color=INK, fontsize=8.5, bbox=ON_LINE)
     axes.set(xlim=(least - 0.02, 1.02), ylim=(0.6 - len(found), 0.7), yticks=[], xlabel="How well they are told apart")
     axes.spines["left"].set_visible(False)
     return figure
