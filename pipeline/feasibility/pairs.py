@@ -41,6 +41,7 @@ of classes that are hard, but told apart (0.85), does not."""
 MOST = 5
 """Pairs that are looked at."""
 
+_COIN = 0.5
 _DRAWS, _BATCH, _MORE = 2000, 250, 0.5
 _TAIL = (1 - CONFIDENCE) / 2
 _MACRO_F1 = list(OVERALL).index("macro_f1")
@@ -82,12 +83,23 @@ def measure(study: Study, folds: Predictions, rng: np.random.Generator) -> tuple
     ----------
     folds : the answers of nets that had not seen the photographs.
     """
-    counts = confusion_matrix(folds.y_true, folds.y_pred, len(study.class_names))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    mixed = shares + shares.T
-    pairs = [(a, b) for a, b in combinations(range(len(counts)), 2) if mixed[a, b] > 0 and counts[[a, b]].any(1).all()]
-    chosen = sorted(pairs, key=lambda pair: -mixed[pair])[:MOST]
+    chosen = mixed_up(folds)[:MOST]
     return tuple(sorted((_pair(folds, a, b, rng) for a, b in chosen), key=lambda pair: pair.auc.value))
+
+
+def mixed_up(folds: Predictions) -> list[tuple[int, int]]:
+    """Return the pairs of classes that are ever taken for each other, those with the largest shares of it first."""
+    counts = confusion_matrix(folds.y_true, folds.y_pred, len(folds.class_names))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mixed, known = shares + shares.T, counts.any(axis=1)
+    pairs = [(a, b) for a, b in combinations(np.flatnonzero(known).tolist(), 2) if mixed[a, b] > 0]
+    return sorted(pairs, key=lambda pair: -mixed[pair])
+
+
+def perhaps_one(folds: Predictions, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Return the pairs that are not told apart, and where it is not even sure that anything of it is known."""
+    areas = [(pair, area(folds, *pair, rng)) for pair in mixed_up(folds)]
+    return [pair for pair, auc in areas if auc.low <= _COIN and auc.high < APART]
 
 
 def _pair(folds: Predictions, first: int, second: int, rng: np.random.Generator) -> Pair:

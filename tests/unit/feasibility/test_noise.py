@@ -43,6 +43,7 @@ def test_a_third_of_wrong_labels_is_believed_and_is_the_limit():
     study, folds = found_in(0.3, 6)
     found = measure(study, folds, np.random.default_rng(0))
     assert found.believed
+    assert found.one == ()
     assert 0.2 < found.rate.low <= found.rate.value <= found.rate.high < 0.4
     truth = np.array([[((k == TRUTH) & (study.labels == j)).sum() for k in range(4)] for j in range(4)])
     ceiling = np.mean(2 * np.diag(truth) / (truth.sum(axis=0) + truth.sum(axis=1)))
@@ -78,6 +79,18 @@ def test_always_the_largest_class_is_not_believed():
     study = study_of(TRUTH)
     logits = np.tile([3.0, 0, 0, 0], (len(TRUTH), 1))
     assert not measure(study, from_logits(study, logits), np.random.default_rng(0)).believed
+
+
+def test_two_halves_of_one_class_are_not_wrong_labels():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat([0, 1, 2, 3], [120, 40, 35, 30])
+        either = np.where(labels >= 2, rng.integers(2, 4, len(labels)), labels)
+        study = study_of(labels)
+        found = measure(study, answers(study, either, 5, rng), rng)
+        assert found.one == ((2, 3),)
+        assert found.rate.low < 0.02
+    assert "c and d" in text(noise_section(found, study))
 
 
 def test_photographs_of_one_part_count_together_as_one_does():
