@@ -190,7 +190,8 @@ def _rate_said(found: LabelNoise, study: Study) -> list[str]:
     share = f"{rate.value:.0%} [{rate.low:.0%}, {rate.high:.0%}]"
     if rate.low == 0:
         return [
-            f"No sign of wrong labels: of {count} labels at most {rate.high:.0%} are wrong."
+            f"No sign of wrong labels: at most {rate.high:.0%} of {count} are wrong, or they are wrong just where "
+            "the photographs are hard to tell."
             if rate.high <= SLIGHT
             else f"How many labels are wrong cannot be said closer than this: {share} of {count}. It may be none: the "
             "nets make mistakes of their own, and are seldom sure enough to tell the two apart."
