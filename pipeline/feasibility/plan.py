@@ -11,16 +11,16 @@ class Probe:
 
     Attributes
     ----------
-    recipe : of the nets that were trained.
-    minutes_planned, minutes_used : what it was to take, and took.
+    recipe : of the nets that were taught by all photographs but those of their fold.
+    minutes, used : what it might cost, and what it took.
     trainings : how many nets were trained.
-    left_out : kinds of trainings that there was no time for.
-    weaker : how the recipe is weaker than the user's, a sentence; or empty.
+    left_out : what there was no time for: "nets", or "curve, 1/8".
+    weaker : how the recipe is weaker than that of params.yaml, in words: "27 epochs, not 80"; empty: it is not.
     """
 
     recipe: TrainParams
-    minutes_planned: float
-    minutes_used: float
+    minutes: float
+    used: float
     trainings: int
     left_out: tuple[str, ...]
-    weaker: str
+    weaker: tuple[str, ...]

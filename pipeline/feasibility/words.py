@@ -106,8 +106,8 @@ def say_too_small(evidence: Evidence) -> Words:
     if lacking:
         more = " and ".join(f"{count} more of {quoted(evidence.class_names[k])}" for k, count in lacking.items())
         tell = (
-            f"photograph {more}, each on another part (with {facts.ENOUGH} parts of each of two classes, whatever is of "
-            "use would show)"
+            f"photograph {more}, each on another part (with {facts.ENOUGH} parts of each of two classes, whatever is "
+            "of use would show)"
         )
     elif not facts.learnt_by_heart(evidence):
         tell = _MORE_TIME

@@ -99,9 +99,9 @@ HOPELESS = {"needed": (math.inf, 2e5, math.inf), "p_reach": 0.02, "ceiling": mea
 UNCLEAR = {"needed": (math.inf, 60.0, math.inf), "p_reach": 0.3}
 
 
-def noise(rate=0.02, ceiling=0.97, believed=True, conflicts=0, count=3, classes=len(SIZES)):
+def noise(rate=0.02, ceiling=0.97, believed=True, conflicts=0, count=3):
     doubts = tuple(Doubt(row, 0, 1, 0.01, 0.95) for row in range(count))
-    by_class = (Measured(rate, 0.0, 1.0),) * classes
+    by_class = (Measured(rate, 0.0, 1.0),) * len(SIZES)
     return LabelNoise(
         measured(rate, rate / 4), by_class, conflicts, Doubts(doubts, 800, (5,)), measured(ceiling), believed
     )
@@ -158,7 +158,7 @@ def pure_noise():
     f1 = [measured(0.14, 0.06)] * 7
     return evidence(
         signal=signal(f1, p=0.6, baseline=measured(0.14, 0.04), gain=Measured(0, -0.05, 0.05)),
-        curve=curves({k: HOPELESS for k in range(7)}),
+        curve=curves(dict.fromkeys(range(7), HOPELESS)),
         noise=noise(0.7, 0.3, believed=False, count=400),
         pairs=[pair(told_apart=False)],
         leaks=leaks(0.14, 0.14),
@@ -182,7 +182,9 @@ def small():
 def wrong_labels():
     """Three labels in ten are wrong."""
     f1 = [0.62] * 7
-    return evidence(signal=signal(f1), noise=noise(0.3, 0.68, count=260), curve=curves({k: HOPELESS for k in range(4)}))
+    return evidence(
+        signal=signal(f1), noise=noise(0.3, 0.68, count=260), curve=curves(dict.fromkeys(range(4), HOPELESS))
+    )
 
 
 def one_class():
