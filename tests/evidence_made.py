@@ -199,3 +199,17 @@ def copied():
     groups = np.array([30, 12, 8, 9, 14, 3, 5])
     f1 = [measured(0.45, 0.2)] * 7
     return evidence(groups=groups, signal=signal(f1), leaks=leaks(0.98, 0.42, in_groups=790))
+
+
+def without_time():
+    """No training came to an end."""
+    nothing = dict.fromkeys(("signal", "curve", "noise", "pairs", "leaks", "limits"))
+    return evidence(overfit=(), **nothing)
+
+
+def one_class_short(**changes):
+    """All is well but for the class of 37, of which the curve says what `changes` say; what else differs may be given."""
+    return evidence(signal=signal(SHORT), **changes)
+
+
+SHORT = [0.93, 0.88, 0.62, 0.86, 0.9, Measured(0.95, 0.7, 1.0), 0.9]

@@ -33,23 +33,23 @@ def share(found: Measured) -> str:
 def amount(evidence: Evidence, k: int) -> str:
     """Return how many photographs of a class there should be in all: "some 40 to 150"; rounded, since nobody knows."""
     wanted, now = wanted_in_all(evidence, k), int(evidence.support[k])
-    low, least = _rounded(wanted.low), f"{max(_rounded(wanted.low), now + 1)} at the least"
-    if math.isinf(wanted.value):
-        return least
-    if math.isinf(wanted.high):
-        return f"some {_rounded(wanted.value)}, perhaps many more" if _rounded(wanted.value) > now else least
-    high = _rounded(wanted.high)
-    if high <= now:
+    low, value, high = (_rounded(each) for each in (wanted.low, wanted.value, wanted.high))
+    if wanted.high <= now + 1:
         return f"a few more than {now}"
-    if low <= now:
-        return f"up to {high}"
-    return f"some {low} to {high}" if high > low else f"some {low}"
+    if math.isinf(wanted.value):
+        return f"{low:.0f} at the least"
+    if math.isinf(wanted.high):
+        return f"some {value:.0f}, perhaps many more"
+    if wanted.low <= now + 1:
+        return f"up to {high:.0f}"
+    return f"some {low:.0f} to {high:.0f}" if high > low else f"some {low:.0f}"
 
 
-def _rounded(count: float) -> int:
-    """Return a number to its first two digits, or to the next 5 below 100."""
-    digits = math.floor(math.log10(count))
-    return int(round(count, 1 - digits)) if count >= 100 else 5 * round(count / 5)
+def _rounded(count: float) -> float:
+    """Return a number to its first two digits, or, below 100, to the next 5."""
+    if math.isinf(count):
+        return count
+    return round(count, 1 - math.floor(math.log10(count))) if count >= 100 else 5 * max(1, round(count / 5))
 
 
 def class_names(evidence: Evidence, classes: Sequence[int]) -> str:

@@ -12,9 +12,9 @@ from pipeline.report.words import counted
 
 _UNKNOWN = "Not measured"
 _STANDS: dict[Standing, str] = {
-    "at target": "At the target",
     "wants more": "Yes",
-    "no amount": "No",
+    "no amount": "No, no number of these",
+    "at target": "No need",
     "not known": "Not known",
 }
 
@@ -124,7 +124,7 @@ def _more(evidence: Evidence) -> str:
     if evidence.curve is None or evidence.signal is None:
         return _UNKNOWN
     counts = Counter(standings(evidence))
-    return "; ".join(f"{what}: {counts[stands]}" for stands, what in _STANDS.items() if counts[stands])
+    return "; ".join(f"{what} ({counts[stands]})" for stands, what in _STANDS.items() if counts[stands])
 
 
 def _limits(evidence: Evidence) -> str:
