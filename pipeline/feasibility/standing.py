@@ -22,8 +22,8 @@ TO_JUDGE = 20
 LIKELY, UNLIKELY = 0.5, 0.05
 """Probability that some number of photographs reaches the target: from the first on it is reckoned with; up to the
 second it is not."""
-FAR = 100
-"""Times as many photographs as there are, at the least: that counts as no amount."""
+FAR = 30
+"""Times as many photographs as there are: more than that nobody takes, and no curve is drawn on so far."""
 
 
 def standings(evidence: Evidence) -> tuple[Standing, ...]:
@@ -50,7 +50,7 @@ def _standing(evidence: Evidence, k: int) -> Standing:
         return "not known"
     if curve.p_reach <= UNLIKELY or curve.needed.low > FAR * curve.now:
         return "no amount"
-    return "wants more" if curve.p_reach >= LIKELY and math.isfinite(curve.needed.value) else "not known"
+    return "wants more" if curve.p_reach >= LIKELY and curve.needed.value <= FAR * curve.now else "not known"
 
 
 def known_curve(evidence: Evidence, k: int) -> Curve | None:

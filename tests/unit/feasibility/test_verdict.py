@@ -142,9 +142,16 @@ def test_class_beyond_help_is_named_where_others_are_to_be_collected():
     assert verdict.headline.endswith("8 now. No number is enough for “crack”.")
 
 
-def test_a_hundred_times_as_many_is_no_amount():
-    far = {"needed": (9000.0, 3701.0, 20000.0), "p_reach": 0.9}
-    assert judge(one_class_short(curve=curves({2: far}))).rule == "no-amount"
+@pytest.mark.parametrize(
+    ("needed", "rule"),
+    [
+        ((900.0, 400.0, 5000.0), "collect"),
+        ((1200.0, 1000.0, 5000.0), "not-known"),
+        ((1800.0, 1200.0, 5000.0), "no-amount"),
+    ],
+)
+def test_thirty_times_as_many_is_no_amount(needed, rule):
+    assert judge(one_class_short(curve=curves({2: {"needed": needed}}))).rule == rule
 
 
 def test_unknown_names_the_cheapest_thing_that_would_tell():
