@@ -181,6 +181,7 @@ def test_go_is_not_said_of_a_score_that_may_not_be_real():
     warned = judge(replace(fine(), leaks=leaks(associations=[association()])))
     assert warned.kind == "go"
     assert warned.headline.startswith("Go, but look first at what gives the class away")
+    assert warned.next_step.startswith("Make the photographs alike in file type")
     assert any("62 of 62 of file type PNG are “lack_of_fusion”" in said for said in warned.also)
 
 
@@ -195,6 +196,11 @@ def test_net_that_fails_by_heart_voids_bad_news_but_not_good():
     assert judge(replace(FLAT, overfit=[heart(False)])).rule == "cannot-learn"
     able = judge(replace(FLAT, overfit=[heart(False), heart(True, "resnet50", 192)]))
     assert "train resnet50 at 192 pixels" in able.headline
+
+
+@pytest.mark.parametrize("found", [pure_noise(), small(), BLIND])
+def test_nothing_is_said_of_classes_by_a_score_that_may_be_chance(found):
+    assert set(standings(found)) == {"not known"}
 
 
 @pytest.mark.parametrize("found", [pure_noise(), FLAT])
