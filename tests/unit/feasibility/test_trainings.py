@@ -159,8 +159,7 @@ def test_mistake_in_the_recipe_ends_it_with_its_own_words(tmp_path, monkeypatch)
 STUDY = """
 import logging, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-sys.path.insert(0, {here!r})
+sys.path[:0] = [{tests!r}, {here!r}]
 from pipeline.stage import errors_as_lines
 
 if __name__ == "__main__":
