@@ -8,14 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from pipeline.evaluation.estimates import Measured
-from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE
-from pipeline.evaluation.text import shorten, shorten_apart
+from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE, drawable_names
+from pipeline.evaluation.text import shorten
 from pipeline.feasibility.learning_curve import FAR, Curve, LearningCurve
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
 from pipeline.report.words import named
-from pipeline.text import shown
 
 _ACROSS = 3  # curves in a row
 _WIDE, _HIGH = 4.4, 1.3  # inches: of the drawing, and of a row of it
@@ -144,7 +143,7 @@ def _notes(found: LearningCurve, names: Sequence[str]) -> list[str]:
 @drawing
 def curves_svg(found: LearningCurve, class_names: Sequence[str]) -> Figure:
     """Draw the curves, macro F1 first, by the number of photographs that there are."""
-    titles = ["macro F1", *shorten_apart([shown(name) for name in class_names], 17)]
+    titles = ["macro F1", *drawable_names(class_names, 17)]
     curves = (found.macro, *found.classes)
     rows = -(-len(curves) // _ACROSS)
     figure = Figure(figsize=(_WIDE, _HIGH * rows + 0.2), layout="constrained")
@@ -163,7 +162,7 @@ def curves_svg(found: LearningCurve, class_names: Sequence[str]) -> Figure:
 def _draw(axes: Axes, curve: Curve, title: str, target: float) -> None:
     amounts = curve.counts / curve.teaching
     end = curve.needed.value if np.isfinite(curve.needed.value) else 0
-    x = np.geomspace(amounts[0], np.clip(end * 1.2, 2.5 * curve.now, 40 * curve.now), 40)
+    x = np.geomspace(amounts[0], np.clip(end * 1.2, 2.5 * curve.now, 40 * curve.now), 25)
     low, middle, high = np.quantile(curve.f1_at(x), [0.025, 0.5, 0.975], axis=0)
     axes.fill_between(x, low, high, color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(x, middle, color=BLUE, linewidth=1.3)
