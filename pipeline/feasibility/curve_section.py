@@ -46,8 +46,7 @@ def words_of(curve: Curve, name: str) -> str:
     low, value, high = (rounded(each) for each in (curve.needed.low, curve.needed.value, curve.needed.high))
     wanted = f"photographs of {name} in all ({curve.now} now)"
     if np.isfinite(curve.needed.high):
-        start = f"some {low} to {high}" if curve.needed.low > curve.now else f"up to {high}"
-        return f"{start} {wanted}"
+        return f"some {low} to {high} {wanted}"
     if not np.isfinite(curve.needed.value):
         return f"{low} {wanted} at the least, and more likely than not no amount is enough"
     return f"some {value} {wanted}, at the least {low}; it may be that no amount is enough"
@@ -66,6 +65,7 @@ def rounded(amount: float) -> str:
 def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
     """One paragraph for the classes that are there, for those that need more, and for those that no amount helps."""
     there: list[str] = []
+    perhaps: list[str] = []
     never: list[str] = []
     more: list[Curve] = []
     for curve, name in zip(found.classes, names, strict=True):
@@ -73,6 +73,8 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
             there.append(name)
         elif hopeless(curve):
             never.append(name)
+        elif curve.needed.value <= curve.now:
+            perhaps.append(name)
         else:
             more.append(curve)
     more.sort(key=lambda curve: (curve.needed.value - curve.now) / curve.now, reverse=True)
@@ -85,6 +87,8 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
         said.append(f"No amount of such photographs would bring {_some(never)} to {target}, by what is seen.")
     if there:
         said.append(f"At {target} or above already: {_some(there)}.")
+    if perhaps:
+        said.append(f"Perhaps there already, but too few photographs are seen to be sure: {_some(perhaps)}.")
     return said
 
 
@@ -120,6 +124,8 @@ def _needed(curve: Curve) -> str:
         return "no amount"
     if curve.needed.high <= curve.now:
         return "there already"
+    if curve.needed.value <= curve.now:
+        return "perhaps there"
     low, high = rounded(curve.needed.low), rounded(curve.needed.high)
     return f"{low} to {high}" if np.isfinite(curve.needed.high) else f"{low} or more"
 
