@@ -9,7 +9,11 @@ import pytest
 from closure import ROOT, import_closure, imported_modules
 from ruamel.yaml import YAML
 
+from pipeline.training.recipe import TrainParams
+
 PIPELINE = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())
+# In a file of its own, so that a plain `dvc repro` does not run it.
+PIPELINE["stages"] |= YAML(typ="safe").load((ROOT / "feasibility" / "dvc.yaml").read_text())["stages"]
 CODE = ("pipeline/", "src/")
 # What people put there, and no stage makes.
 SOURCES = {"${data.folder}", "data/groups.csv"}
@@ -120,6 +124,14 @@ def test_stage_depends_on_the_outputs_that_its_command_reads(stage):
     read = {out for out in outs for word in words if out == word or out.startswith(f"{word}/")} - own
     data = {path for path in PIPELINE["stages"][stage]["deps"] if not path.startswith(CODE)} - SOURCES
     assert data == read
+
+
+def test_feasibility_runs_again_by_what_its_recipe_is_made_of_alone():
+    """What it forces, or has no use for, may change: other nets would not come of it."""
+    unread = {"mode", "seed", "final", "launcher", "compile", "threads", "outlier_rate"}
+    unread |= {"plateau_patience", "plateau_factor"}
+    wanted = {f"train.{key}" for key in set(TrainParams.model_fields) - unread} | {"feasibility"}
+    assert set(PIPELINE["stages"]["feasibility"]["params"]) == wanted
 
 
 def _paths(outs):

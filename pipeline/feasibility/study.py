@@ -64,6 +64,10 @@ class Study:
         """Rows of all other folds, int64, ascending."""
         return np.flatnonzero((self.fold >= 0) & (self.fold != fold))
 
+    def taught_share(self, fold: int, share: float) -> IntArray:
+        """`nested` of `taught`: always the same rows, and a smaller share is a part of a larger one."""
+        return nested(self, self.taught(fold), share, np.random.default_rng([self.seed, fold]))
+
 
 @dataclass(frozen=True, eq=False)
 class Training:

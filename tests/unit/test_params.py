@@ -14,6 +14,7 @@ from pipeline.data.sample import SampleParams
 from pipeline.data.split import SplitParams
 from pipeline.errors import ParameterError
 from pipeline.evaluation.params import EvaluateParams
+from pipeline.feasibility.params import FeasibilityParams
 from pipeline.params import load_section, read_params, replace_value
 from pipeline.report.params import ReportParams
 from pipeline.training.recipe import TrainParams
@@ -28,6 +29,7 @@ SECTIONS = {
     "train": TrainParams,
     "evaluate": EvaluateParams,
     "report": ReportParams,
+    "feasibility": FeasibilityParams,
 }
 
 

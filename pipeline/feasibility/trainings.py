@@ -1,0 +1,179 @@
+"""The trainings of a study: planned, run side by side, and kept."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from pipeline.errors import ModelError
+from pipeline.evaluation.predictions import Predictions
+from pipeline.feasibility.jobs import Ask, LearnByHeart, MeasureSpeed
+from pipeline.feasibility.kept import Kept
+from pipeline.feasibility.overfit import Overfit
+from pipeline.feasibility.plan import Budget, Plan, Probe, make_plan
+from pipeline.feasibility.recipes import as_probe, weaker
+from pipeline.feasibility.study import Study, Training, answered
+from pipeline.feasibility.wanted import folds_of
+from pipeline.feasibility.workers import Job, Workers
+from pipeline.training.device import Compute
+from pipeline.training.recipe import TrainParams
+from pipeline.training.side_by_side import side_by_side
+
+logger = logging.getLogger(__name__)
+
+_LAST = 0.95  # of the time: from then on nothing begins
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What all nets answered.
+
+    Attributes
+    ----------
+    answers : kind -> setting -> the answers of all its nets; what there was no time for is missing.
+    recipes : kind -> setting -> that of its first net: epochs may differ a little from fold to fold.
+    overfit : what came of the nets that were to learn a handful by heart.
+    """
+
+    answers: Mapping[str, Mapping[str, Predictions]]
+    recipes: Mapping[str, Mapping[str, TrainParams]]
+    overfit: tuple[Overfit, ...]
+    probe: Probe
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A job, what keeps its answer, the kind that it belongs to, and the images that it shows."""
+
+    job: Job
+    keep: Callable[[Any], None]
+    kind: str
+    images: int
+
+
+class StudyTrainings:
+    """All trainings of a study.
+
+    Parameters
+    ----------
+    images : where the study's pictures are packed.
+    recipe : that of params.yaml.
+    minutes : that all of it may take, with what it took in earlier runs that were broken off.
+    """
+
+    def __init__(self, study: Study, images: Path, recipe: TrainParams, minutes: float, compute: Compute) -> None:
+        self._study, self._images, self._recipe, self._compute = study, images.resolve(), recipe, compute
+        self._minutes = minutes
+        self.kept = Kept(study, recipe, minutes, compute)
+        self._begun, self._before = time.monotonic(), self.kept.seconds
+
+    def run(self) -> Trained:
+        """Train what is not kept, keep it, and return all answers.
+
+        Raises
+        ------
+        PipelineError
+            If there is too little time, a training fails, or the system ends one.
+        """
+        with Workers(side_by_side(self._compute)) as workers:
+            plan = make_plan(
+                self._study, self._recipe, Budget(60 * self._minutes, workers.count, partial(self._speed, workers))
+            )
+            self._work(plan, workers)
+        self.kept.remove_others(
+            {self.kept.name_of(each) for each in plan.trainings}
+            | {self.kept.name_of_overfit(plan.recipe, net) for net in plan.overfit}
+        )
+        return self._trained(plan)
+
+    def _speed(self, workers: Workers, model: str, resolution: int) -> float:
+        """Return the images a second that each of the workers trains by, measured once."""
+        name = f"{model}, {resolution} px"
+        if name not in self.kept.speeds:
+            logger.info("feasibility: how fast is %s here?", name)
+            self.kept.speeds[name] = self._measured(workers, model, resolution)
+            self._note_time()
+        return self.kept.speeds[name]
+
+    def _measured(self, workers: Workers, model: str, resolution: int) -> float:
+        own = as_probe(self._recipe, self._study.seed)
+        recipe = own.model_copy(update={"model": model, "resolution": resolution})
+        packed, taught = self._study.packed, self._study.taught(folds_of(self._study)[0])
+        job = MeasureSpeed(self._images, packed.class_names, self._compute, recipe, packed.labels, taught)
+        try:
+            speeds = [speed for _, speed in workers.run([job] * workers.count, lambda _: None)]
+        except ModelError as error:
+            if model == own.model:
+                raise
+            logger.warning("feasibility: without %s: %s", model, error)
+            return 0.0
+        return float(np.mean(speeds))
+
+    def _note_time(self) -> None:
+        self.kept.seconds = self._before + time.monotonic() - self._begun
+        self.kept.note()
+
+    def _work(self, plan: Plan, workers: Workers) -> None:
+        tasks = list(self._missing(plan))
+        left, images = Counter(task.kind for task in tasks), sum(task.images for task in tasks)
+        of = len(plan.trainings) + len(plan.overfit)
+        logger.info(
+            "feasibility: %s, %d epochs, %d nets, %d of them kept from before; %d side by side on %s",
+            *(plan.recipe.title, plan.recipe.epochs, of, of - len(tasks), workers.count, self._compute.device),
+        )
+        until = self._begun - self._before + 60 * _LAST * self._minutes
+        with logging_redirect_tqdm(), tqdm(total=images, desc="feasibility", unit="image", disable=None) as bar:
+            for number, answer in workers.run([task.job for task in tasks], bar.update, until):
+                task = tasks[number]
+                task.keep(answer)
+                self._note_time()
+                left[task.kind] -= 1
+                if not left[task.kind]:
+                    logger.info("feasibility: %s: done, after %.1f minutes", task.kind, self.kept.seconds / 60)
+
+    def _missing(self, plan: Plan) -> Iterator[_Task]:
+        packed, compute, kept = self._study.packed, self._compute, self.kept
+        # The pictures stay where they are: each process opens them.
+        study = replace(self._study, packed=replace(packed, images=packed.images[:0], index=()))
+        for net in plan.overfit:
+            if kept.overfit(plan.recipe, net) is None:
+                by_heart = LearnByHeart(self._images, study, plan.recipe, net, compute)
+                yield _Task(by_heart, partial(kept.keep_overfit, plan.recipe, net), "learnt by heart", 0)
+        for each in plan.trainings:
+            if kept.answer(each) is None:
+                ask = Ask(self._images, packed.class_names, compute, each)
+                yield _Task(ask, partial(kept.keep, each), each.kind, each.recipe.epochs * len(each.taught))
+
+    def _trained(self, plan: Plan) -> Trained:
+        together: dict[tuple[str, str], list[Training]] = {}
+        for each in plan.trainings:
+            together.setdefault((each.kind, each.setting), []).append(each)
+        answers: dict[str, dict[str, Predictions]] = {}
+        recipes: dict[str, dict[str, TrainParams]] = {}
+        missing, count = list(plan.left_out), 0
+        for (kind, setting), trainings in together.items():
+            kept = [(each.judged, found) for each in trainings if (found := self.kept.answer(each))]
+            count += len(kept)
+            if len(kept) < len(trainings):
+                missing.append(", ".join(filter(None, (kind, setting))))
+                continue
+            pooled = answered(self._study, [(rows, found.probabilities.astype(np.float64)) for rows, found in kept])
+            answers.setdefault(kind, {})[setting] = pooled
+            recipes.setdefault(kind, {})[setting] = trainings[0].recipe
+        if missing:
+            logger.warning("feasibility: no time was left for %s; feasibility.minutes gives more", "; ".join(missing))
+        used, short = self.kept.seconds / 60, weaker(plan.recipe, self._recipe)
+        probe = Probe(plan.recipe, self._minutes, used, count, tuple(missing), short)
+        return Trained(answers, recipes, self._overfit(plan), probe)
+
+    def _overfit(self, plan: Plan) -> tuple[Overfit, ...]:
+        found = [self.kept.overfit(plan.recipe, net) for net in plan.overfit]
+        return tuple(each for each in found if each)
