@@ -1,0 +1,56 @@
+"""Macro F1 and F1 by class with their intervals, alone and of one answer over another, on the same photographs."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.evaluation.estimates import Measured
+from pipeline.evaluation.groups import Clusters, clusters
+from pipeline.evaluation.intervals import score_intervals
+from pipeline.evaluation.metrics import confusion_matrix, score
+from pipeline.evaluation.paired import Pairs, difference, difference_intervals
+from pipeline.evaluation.predictions import IntArray, Predictions
+
+
+def among(answers: Predictions, rows: IntArray) -> Predictions:
+    """Return the answers for those of `rows`, int64, that there are answers for."""
+    kept = np.flatnonzero(np.isin(answers.rows, rows))
+    return replace(
+        answers,
+        y_true=answers.y_true[kept],
+        probabilities=answers.probabilities[kept],
+        paths=[answers.paths[place] for place in kept.tolist()],
+        rows=answers.rows[kept],
+        groups=answers.groups[kept],
+        outlier_scores=None if answers.outlier_scores is None else answers.outlier_scores[kept],
+    )
+
+
+def together(answers: Predictions) -> Clusters:
+    """Return which of the photographs belong together."""
+    return clusters(answers.y_true, answers.y_pred, answers.groups, len(answers.class_names))
+
+
+def f1_of(answers: Predictions, rng: np.random.Generator) -> tuple[Measured, tuple[Measured, ...]]:
+    """Return macro F1, and F1 of each of the K classes; groups are weighed as wholes."""
+    num_classes = len(answers.class_names)
+    value = score(answers.y_true, answers.y_pred, num_classes)
+    confusion = confusion_matrix(answers.y_true, answers.y_pred, num_classes)
+    low, high = score_intervals(confusion, value, rng, together=together(answers))
+    ends = zip(value.f1.tolist(), low.f1.tolist(), high.f1.tolist(), strict=True)
+    return Measured(value.macro_f1, low.macro_f1, high.macro_f1), tuple(Measured(*each) for each in ends)
+
+
+def gain_of(answers: Predictions, over: Predictions, rng: np.random.Generator) -> Measured:
+    """Return what the one has in macro F1 over the other; both answer for the same photographs, in the same order."""
+    assert np.array_equal(answers.rows, over.rows)
+    pairs = Pairs(len(answers.class_names), answers.y_true, over.y_pred, answers.y_pred, answers.groups)
+    value = difference(*pairs.scores())
+    low, high = difference_intervals(pairs, value, rng)
+    return Measured(value.macro_f1, low.macro_f1, high.macro_f1)
+
+
+def in_words(measured: Measured, sign: bool = False) -> str:
+    """Return "0.71 [0.65, 0.77]", or with signs "+0.03 [-0.01, +0.07]"."""
+    value, low, high = (f"{end:+.2f}" if sign else f"{end:.2f}" for end in (measured.value, measured.low, measured.high))
+    return f"{value} [{low}, {high}]"
