@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.data.packed import PackedSet
 from pipeline.evaluation.estimates import exact_interval
 from pipeline.evaluation.predictions import FloatArray, IntArray
 from pipeline.report.attributes import Attribute, attributes
@@ -75,11 +76,16 @@ class Association:
         return self.goes_with_class and self.attribute.of_file
 
 
-def associations(judged: Judged, rng: np.random.Generator) -> list[Association]:
-    """Return of each attribute how closely it goes with the class, over all photographs that are used."""
-    rows = judged.used
-    labels, group = judged.packed.labels[rows], judged.group[rows]
-    kinds = attributes(judged.packed, rows, PARTS)
+def associations(packed: PackedSet, rows: IntArray, group: IntArray, rng: np.random.Generator) -> list[Association]:
+    """Return of each attribute how closely it goes with the class.
+
+    Parameters
+    ----------
+    rows : int64 (M,), of the packed set of N photographs.
+    group : int64 (N,), photographs with the same number are of one part and not independent.
+    """
+    labels, group = packed.labels[rows], group[rows]
+    kinds = attributes(packed, rows, PARTS)
     measured = [closeness(each.codes, labels, group, rng) for each in kinds]
     corrected = holm([p for _, p in measured])
     return [
@@ -131,7 +137,7 @@ def telltales(attribute: Attribute, labels: IntArray, group: IntArray) -> tuple[
 def shortcuts_section(judged: Judged, found: Sequence[Association]) -> Section:
     """Say what gives the class away, what the answers on test tell about it, and what to do."""
     alarms = [each for each in found if each.alarm]
-    said = [sentence for each in alarms for sentence in (*_alarm(each, judged), _remedy(each))]
+    said = [sentence for each in alarms for sentence in (*_alarm(each, judged), remedy(each))]
     if not alarms:
         said.append("Neither folder, file type nor size in pixels gives the class away.")
     said += [_honest_perhaps(each) for each in found if each.goes_with_class and not each.alarm]
@@ -148,7 +154,18 @@ def _title(alarm: bool) -> str:
 
 
 def _alarm(each: Association, judged: Judged) -> list[str]:
-    names, by = judged.packed.class_names, each.attribute.name
+    told = gives_away(each, judged.packed.class_names)
+    if not each.telltales:
+        return told
+    said = []
+    for sentence, tale in zip(told, each.telltales[:_MOST_SAID], strict=False):
+        said += [sentence, *_on_test(each.attribute, tale, judged)]
+    return said + told[_MOST_SAID:]
+
+
+def gives_away(each: Association, names: Sequence[str]) -> list[str]:
+    """Say how an attribute gives the class away: a sentence for each of the first telltales, and one for all others."""
+    by = each.attribute.name
     if not each.telltales:
         return [f"The {by} goes with the class (closeness {each.closeness:.2f}): a net may have learnt it."]
     said = []
@@ -159,7 +176,6 @@ def _alarm(each: Association, judged: Judged) -> list[str]:
             f"{tale.elsewhere:.0%} of all others are: the {by} gives the class away, and a net may have learnt "
             "that in place of the defect."
         )
-        said += _on_test(each.attribute, tale, judged)
     if len(each.telltales) > _MOST_SAID:
         said.append(f"So do {len(each.telltales) - _MOST_SAID} more values of the {by}.")
     return said
@@ -182,7 +198,8 @@ def _on_test(attribute: Attribute, tale: Telltale, judged: Judged) -> list[str]:
     return [f"{first}, and {(own & ~has & given).sum()} of the {(own & ~has).sum()} without it."]
 
 
-def _remedy(each: Association) -> str:
+def remedy(each: Association) -> str:
+    """Say what to do about it."""
     if each.attribute.name == "file type":
         return (
             "Store all photographs alike, from the originals if they are there: one file type, one encoder, one "

@@ -45,7 +45,7 @@ def why_sections(
     """
     judged = judge(nets, packed, assignment, parts["test"])
     rng = np.random.default_rng(seed)
-    found = associations(judged, rng)
+    found = associations(judged.packed, judged.used, judged.group, rng)
     told = shortcuts_section(judged, found)
     sections = [
         confusions_section(judged, most),

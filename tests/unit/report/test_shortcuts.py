@@ -9,7 +9,7 @@ from pipeline.report.shortcuts import associations, closeness, shortcuts_section
 
 
 def section_of(judged, seed=0):
-    found = associations(judged, np.random.default_rng(seed))
+    found = associations(judged.packed, judged.used, judged.group, np.random.default_rng(seed))
     return shortcuts_section(judged, found), {each.attribute.name: each for each in found}
 
 
