@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.evaluation.result import Result
-from pipeline.evaluation.text import shorten
-from pipeline.report.words import photographs
-from pipeline.text import shown
+from pipeline.report.words import listed, photographs, quoted
 
 _LISTED = 3
 
@@ -51,7 +49,7 @@ def _where_it_is_weak(result: Result) -> str:
     name, score = largest_class_score(result)
     if result.low.macro_f1 <= score:
         return (
-            f"That is not clearly better than always answering {_quoted(name)}, which reaches {score:.2f}: "
+            f"That is not clearly better than always answering {quoted(name)}, which reaches {score:.2f}: "
             "as it stands, nothing should be decided by it."
         )
     notes = result.notes()
@@ -67,7 +65,7 @@ def _weakest(result: Result, judged: Sequence[int]) -> str:
     if f1 == 1:
         return "It made no mistake with the classes that can be judged"
     return (
-        f"It is weakest at {_quoted(result.class_names[weakest])} (F1 {f1:.2f}, {low:.2f} to {high:.2f}), "
+        f"It is weakest at {quoted(result.class_names[weakest])} (F1 {f1:.2f}, {low:.2f} to {high:.2f}), "
         f"{_how_it_fails(result, weakest)}"
     )
 
@@ -77,24 +75,16 @@ def _how_it_fails(result: Result, k: int) -> str:
     missed, wrongly = mistakes[k], mistakes[:, k]
     if missed.sum() >= wrongly.sum():
         other = int(missed.argmax())
-        return f"of which it took {missed[other]} of {result.support[k]} for {_quoted(result.class_names[other])}"
+        return f"of which it took {missed[other]} of {result.support[k]} for {quoted(result.class_names[other])}"
     other = int(wrongly.argmax())
-    return f"a name that it also gave to {photographs(int(wrongly[other]))} of {_quoted(result.class_names[other])}"
+    return f"a name that it also gave to {photographs(int(wrongly[other]))} of {quoted(result.class_names[other])}"
 
 
 def _not_judged(result: Result, classes: Sequence[int]) -> str:
     if not classes:
         return "every class has enough photographs to be judged"
     ordered = sorted(classes, key=lambda k: -result.support[k])
-    names = [f"{_quoted(result.class_names[k])} ({photographs(int(result.support[k]))})" for k in ordered[:_LISTED]]
+    names = [f"{quoted(result.class_names[k])} ({photographs(int(result.support[k]))})" for k in ordered[:_LISTED]]
     if len(ordered) > _LISTED:
         names.append(f"{len(ordered) - _LISTED} more")
-    return f"of {_listed(names)} too few were tested to say anything: collect more before you rely on it there"
-
-
-def _quoted(name: str) -> str:
-    return f"“{shorten(shown(name), 40, 12)}”"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f"of {listed(names)} too few were tested to say anything: collect more before you rely on it there"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pipeline.evaluation.figures import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE, RED, SKY, styled
 
-# The style sheet of report.html.j2 says what each is.
+# The style sheet of base.html.j2 says what each is.
 _VARIABLES = {
     INK.lower(): "--ink",
     MUTED.lower(): "--muted",

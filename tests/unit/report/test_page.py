@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from reports import ODD_CLASSES, answers, made_report, noise, result_of
 
 from pipeline.report.inline import SIDE, data_uri
-from pipeline.report.page import JUMP, Report, breakable, render, write_page
+from pipeline.report.layout import FRAME, JUMP, breakable
+from pipeline.report.page import Report, render, write_page
 from pipeline.report.sections import Photo, Section, Strip, Table
 
 VOID = {"meta", "img", "br", "wbr", "hr", "link", "input"}
@@ -194,7 +195,7 @@ def test_a_long_name_can_be_broken_and_is_copied_whole():
 
 
 def _colors(scheme):
-    style = (ROOT / "pipeline" / "report" / "report.html.j2").read_text()
+    style = (ROOT / "pipeline" / "report" / FRAME).read_text()
     blocks = re.findall(r":root \{([^}]*--page[^}]*)\}", style)
     assert len(blocks) == 2
     return dict(re.findall(r"(--\w+): (#[0-9a-f]{6})", blocks[scheme == "dark"]))
