@@ -18,6 +18,7 @@ from pipeline.params import load_section, read_params
 from pipeline.tracking import training_run
 from pipeline.training.device import choose_compute
 from pipeline.training.recipe import TrainParams
+from pipeline.training.side_by_side import side_by_side
 
 
 def main(packed: Path, assignment: Path, page: Path, json: Path) -> None:
@@ -32,7 +33,8 @@ def main(packed: Path, assignment: Path, page: Path, json: Path) -> None:
     table = read_assignment(assignment, packed_set := open_packed(packed))
     study, compute = new_study(packed_set, table, params.seed), choose_compute(recipe.device, recipe.precision)
     with only_one("feasibility", lock_file()):
-        trainings = StudyTrainings(study, images := packed / "images.npy", recipe, params.minutes, compute)
+        images, workers = packed / "images.npy", side_by_side(compute)
+        trainings = StudyTrainings(study, images, recipe, params.minutes, compute, workers)
         with training_run("feasibility", again=trainings.kept.run_id) as tracked:
             trainings.kept.note_run(tracked.run_id)
             tracked.log_data(str(read_params()["data"]["folder"]), images, assignment)

@@ -11,6 +11,7 @@ from pipeline.feasibility.study import Study
 from pipeline.feasibility.trainings import Trained
 from pipeline.feasibility.wanted import SHARES
 
+
 def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
     """Return the findings; those that there was no time for are missing.
 

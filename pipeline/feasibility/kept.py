@@ -85,7 +85,7 @@ class Kept:
     def answer(self, training: Training) -> Answer | None:
         """Return what the net of a training answered, if it is kept."""
         try:
-            with np.load(self._folder / self.name_of(training), allow_pickle=False) as found:
+            with (self._folder / self.name_of(training)).open("rb") as file, np.load(file) as found:
                 return Answer(found["probabilities"], float(found["loss"]), float(found["seconds"]))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None

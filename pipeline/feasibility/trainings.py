@@ -25,7 +25,6 @@ from pipeline.feasibility.wanted import folds_of
 from pipeline.feasibility.workers import Job, Workers
 from pipeline.training.device import Compute
 from pipeline.training.recipe import TrainParams
-from pipeline.training.side_by_side import side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +66,14 @@ class StudyTrainings:
     images : where the study's pictures are packed.
     recipe : that of params.yaml.
     minutes : that all of it may take, with what it took in earlier runs that were broken off.
+    side_by_side : how many go on at once.
     """
 
-    def __init__(self, study: Study, images: Path, recipe: TrainParams, minutes: float, compute: Compute) -> None:
+    def __init__(
+        self, study: Study, images: Path, recipe: TrainParams, minutes: float, compute: Compute, side_by_side: int
+    ) -> None:
         self._study, self._images, self._recipe, self._compute = study, images.resolve(), recipe, compute
-        self._minutes = minutes
+        self._minutes, self._side_by_side = minutes, side_by_side
         self.kept = Kept(study, recipe, minutes, compute)
         self._begun, self._before = time.monotonic(), self.kept.seconds
 
@@ -83,7 +85,7 @@ class StudyTrainings:
         PipelineError
             If there is too little time, a training fails, or the system ends one.
         """
-        with Workers(side_by_side(self._compute)) as workers:
+        with Workers(self._side_by_side) as workers:
             plan = make_plan(
                 self._study, self._recipe, Budget(60 * self._minutes, workers.count, partial(self._speed, workers))
             )

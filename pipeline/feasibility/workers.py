@@ -148,7 +148,7 @@ def _answer(job: Job, shown: Shown) -> tuple[_Said, Any]:
 
 
 def _lock_bars_alone() -> None:
-    # The lock that tqdm makes by itself holds for all processes; one that is killed leaves it behind, and Python says so.
+    # The lock that tqdm makes by itself holds for all processes; one that is killed leaves it behind, and Python warns.
     tqdm.set_lock(threading.RLock())
 
 

@@ -1,0 +1,231 @@
+"""Trainings side by side: the same answers as one alone, kept, and gone on with after a kill."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import numpy as np
+import psutil
+import pytest
+from closure import ROOT
+from conftest import environment, small_params
+
+from pipeline.data.assignment import NO_ROWS, Assignment
+from pipeline.data.packed import IndexRow, PackedSet
+from pipeline.errors import PipelineError
+from pipeline.feasibility.study import new_study
+from pipeline.feasibility.trainings import StudyTrainings
+from pipeline.training.device import choose_compute, cpu_threads
+from pipeline.training.loop import Trainer
+from pipeline.training.predict import class_probabilities, predict_logits
+from pipeline.training.recipe import TrainParams
+
+COUNTS = (9, 7, 5)
+SIDE = 40
+MINUTES = 60.0
+SPEED = 0.6  # images a second, as if measured: at it the scores fit into the time, and nothing else does
+
+
+def recipe(**changes):
+    return TrainParams.model_validate(small_params()["train"] | changes)
+
+
+def opened(folder):
+    """A set of pictures whose brightness tells the class, packed in `folder`."""
+    path = folder / "images.npy"
+    labels = np.repeat(np.arange(len(COUNTS)), COUNTS)
+    if not path.exists():
+        noise = np.random.default_rng(0).integers(0, 60, (len(labels), SIDE, SIDE))
+        np.save(path, (noise + 90 * labels[:, None, None]).astype(np.uint8))
+    names = tuple(f"class {k}" for k in range(len(COUNTS)))
+    index = tuple(
+        IndexRow(f"{names[label]}/{row}.png", names[label], f"{row:064x}", f"{row:064x}", "PNG", 1, 9, 9)
+        for row, label in enumerate(labels.tolist())
+    )
+    packed = PackedSet(np.load(path, mmap_mode="r"), labels, names, index)
+    count = len(labels)
+    table = Assignment(names, labels, np.full(count, "train"), np.full(count, -1), 0, np.arange(count))
+    return new_study(packed, table, 0)
+
+
+def trainings(folder, minutes=MINUTES, measured=SPEED, **changes):
+    """The trainings of the study in the current folder, where speeds are known already."""
+    wanted = recipe(**changes)
+    made = StudyTrainings(opened(folder), folder / "images.npy", wanted, minutes, choose_compute("cpu", "fp32"), 2)
+    made.kept.speeds |= {f"{wanted.model}, {wanted.resolution} px": measured, f"resnet101, {wanted.resolution} px": 0.0}
+    return made
+
+
+def files(folder):
+    return {path.name: path.stat().st_mtime_ns for path in (folder / ".weldproof" / "feasibility").glob("*.npz")}
+
+
+def workers_of(pid=None):
+    """The processes that train for one, by default for this one."""
+    found = []
+    for each in psutil.Process(pid).children():
+        with suppress(psutil.Error):  # it has just ended
+            found += [each] if "spawn_main" in " ".join(each.cmdline()) else []
+    return found
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A folder in which all is trained, and what came of it."""
+    folder = tmp_path_factory.mktemp("done")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder, trainings(folder).run()
+
+
+def test_all_photographs_are_answered_for_by_the_nets_of_the_folds(done):
+    folder, trained = done
+    study, found = opened(folder), trained.answers["folds"][""]
+    assert found.rows.tolist() == study.rows.tolist()
+    assert found.y_true.tolist() == study.labels.tolist()
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert set(trained.answers) == {"folds"}
+    assert trained.probe.left_out == ("curve", "shuffled", "nets")
+    assert trained.probe.trainings == 5
+    assert [each.model for each in trained.overfit] == [trained.probe.recipe.model]
+
+
+def test_answers_are_those_of_a_net_that_is_trained_alone(done):
+    folder, trained = done
+    study, found = opened(folder), trained.answers["folds"][""]
+    trainer = Trainer(study.packed, study.taught(0), NO_ROWS, trained.probe.recipe, choose_compute("cpu", "fp32"))
+    for _ in trainer.epochs():
+        pass
+    with cpu_threads(1):
+        alone = class_probabilities(predict_logits(trainer.kept, study.packed.images, study.judged(0)))
+    assert np.array_equal(found.probabilities[study.judged(0)], alone)
+
+
+def test_nothing_is_trained_twice(done, monkeypatch):
+    folder, trained = done
+    monkeypatch.chdir(folder)
+    before = files(folder)
+    again = trainings(folder).run()
+    assert files(folder) == before
+    assert again.probe == trained.probe
+    assert np.array_equal(again.answers["folds"][""].probabilities, trained.answers["folds"][""].probabilities)
+
+
+def test_what_the_recipe_forces_trains_nothing_again(done, monkeypatch):
+    folder, _ = done
+    monkeypatch.chdir(folder)
+    before = files(folder)
+    trainings(folder, final="retrain", seed=5, threads=7, launcher="torchrun").run()
+    assert files(folder) == before
+
+
+def test_answers_that_no_plan_asks_for_are_removed_and_broken_ones_made_anew(done, monkeypatch):
+    folder, trained = done
+    monkeypatch.chdir(folder)
+    stray = folder / ".weldproof" / "feasibility" / "0123456789abcdef.npz"
+    stray.write_bytes(b"old")
+    victim = next(path for path in stray.parent.glob("*.npz") if path != stray)
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    again = trainings(folder).run()
+    assert not stray.exists()
+    assert np.array_equal(again.answers["folds"][""].probabilities, trained.answers["folds"][""].probabilities)
+
+
+def test_when_the_time_is_up_nothing_begins_and_what_is_missing_is_said(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    late = trainings(tmp_path)
+    late.kept.seconds = 60 * MINUTES
+    late.kept.note()
+    with caplog.at_level(logging.WARNING):
+        trained = trainings(tmp_path).run()
+    assert trained.answers == {}
+    assert trained.probe.left_out == ("curve", "shuffled", "nets", "folds")
+    assert "no time was left for curve; shuffled; nets; folds" in caplog.text
+    assert not files(tmp_path)
+
+
+def test_mistake_in_the_recipe_ends_it_with_its_own_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PipelineError, match="wanted a finite training loss"):
+        trainings(tmp_path, lr=1e30, schedule="constant", optimizer="sgd").run()
+    assert not workers_of()
+
+
+STUDY = """
+import logging, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+sys.path.insert(0, {here!r})
+from pipeline.stage import errors_as_lines
+
+if __name__ == "__main__":
+    from test_trainings import trainings
+    with errors_as_lines():
+        trainings(Path.cwd(), epochs={epochs}).run()
+    print("done")
+"""
+
+
+def started(folder, epochs=2):
+    script = folder / "study.py"
+    script.write_text(STUDY.format(tests=str(ROOT / "tests"), here=str(ROOT / "tests/unit/feasibility"), epochs=epochs))
+    return subprocess.Popen(
+        [sys.executable, script],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(true, process):
+    until = time.monotonic() + 240
+    while not true():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_killed_it_leaves_no_worker_and_goes_on(tmp_path, done):
+    (tmp_path / "images.npy").write_bytes((done[0] / "images.npy").read_bytes())
+    with started(tmp_path) as process:
+        wait_until(lambda: files(tmp_path), process)
+        workers = workers_of(process.pid)
+        process.kill()
+    assert workers
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
+    first = files(tmp_path)
+    assert 0 < len(first) < 5
+    with started(tmp_path) as process:
+        out, err = process.communicate(timeout=240)
+    assert out == "done\n", err
+    last = files(tmp_path)
+    assert first.items() <= last.items()
+    assert last.keys() == files(done[0]).keys()
+    notes = json.loads((tmp_path / ".weldproof" / "feasibility" / "speeds.json").read_text())
+    assert notes["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGINT, "interrupted"), (signal.SIGKILL, "ended by the system (SIGKILL)")]
+)
+def test_end_of_it_or_of_a_worker_is_one_line(tmp_path, done, number, words):
+    (tmp_path / "images.npy").write_bytes((done[0] / "images.npy").read_bytes())
+    with started(tmp_path, epochs=100) as process:
+        wait_until(lambda: len(workers_of(process.pid)), process)
+        workers = workers_of(process.pid)
+        for each in [*workers, psutil.Process(process.pid)] if number == signal.SIGINT else workers[:1]:
+            each.send_signal(number)
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 1
+    assert (out, [line for line in err.splitlines() if not line.startswith("feasibility: ")][1:]) == ("", [])
+    assert err.splitlines()[-1].startswith("error: ")
+    assert words in err.splitlines()[-1]
+    assert not psutil.wait_procs(workers, timeout=10)[1]
