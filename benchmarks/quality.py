@@ -26,21 +26,18 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as pipeline.training has them
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from peers import PEERS
 from ruamel.yaml import YAML
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from tried import TRIED
 
 from pipeline.data.assignment import Assignment, read_assignment
 from pipeline.data.packed import PackedSet, open_packed
+from pipeline.feasibility.baseline import gradient_histograms, probabilities
 from pipeline.training.device import choose_compute
 from pipeline.training.loop import Trainer
 from pipeline.training.predict import class_probabilities, predict_logits
@@ -135,26 +132,10 @@ def net(changes: str, trainer_class: type[Trainer] = Trainer) -> Answer:
 
 
 def hog(packed: PackedSet, train: NDArray[np.int64], judged: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
-    """Histograms of oriented gradients of 96 x 96 pixels (8 x 8 cells), balanced logistic regression."""
-    features = np.array(
-        [_gradients(cv2.resize(each, (96, 96), interpolation=cv2.INTER_AREA)) for each in packed.images]
-    )
-    classifier = LogisticRegression(C=0.1, class_weight="balanced", max_iter=5000, random_state=seed)
-    model = make_pipeline(StandardScaler(), classifier).fit(features[train], packed.labels[train])
-    answers = np.zeros((len(judged), len(packed.class_names)), np.float32)
-    answers[:, model.classes_] = model.predict_proba(features[judged])
-    return answers
-
-
-def _gradients(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the histograms of Dalal and Triggs (2005) for uint8 (96, 96): 9 directions, normalised in 2 x 2 cells."""
-    across, down = (cv2.Sobel(grey, cv2.CV_64F, *order, ksize=1) for order in ((1, 0), (0, 1)))
-    bins = (np.arctan2(down, across) % np.pi / np.pi * 9).astype(np.int64) % 9
-    cells = np.arange(96) // 12
-    places = (cells[:, None] * 8 + cells) * 9 + bins
-    histograms = np.bincount(places.ravel(), np.hypot(across, down).ravel(), minlength=8 * 8 * 9).reshape(8, 8, 9)
-    blocks = np.concatenate([histograms[y : y + 7, x : x + 7] for y in (0, 1) for x in (0, 1)], axis=2)
-    return (blocks / (np.linalg.norm(blocks, axis=2, keepdims=True) + 1)).ravel()
+    """Histograms of oriented gradients, balanced logistic regression; there is nothing in it to be seeded."""
+    features = gradient_histograms(packed.images)
+    answers = probabilities(features[train], packed.labels[train], features[judged], len(packed.class_names))
+    return answers.astype(np.float32)
 
 
 def who_answers(name: str, changes: str, seconds: float) -> Answer:

@@ -51,7 +51,8 @@ def _shrinking(side: int) -> FloatArray:
     """Return what turns `side` pixels into `SIDE`, each the mean of the pixels that it covers: float64 (SIDE, side)."""
     ends = np.arange(SIDE + 1)[:, None] * side / SIDE
     covered: FloatArray = np.diff(np.clip(ends - np.arange(side), 0, 1), axis=0)
-    return covered / covered.sum(axis=1, keepdims=True)
+    covered /= covered.sum(axis=1, keepdims=True)
+    return covered
 
 
 def _histograms(grey: FloatArray) -> FloatArray:

@@ -13,21 +13,25 @@ What is lost by not training again: of two photographs in different folds each t
 By chance both are then right together, so that scores of retrained nets vary more than those of one set of answers
 (Y. Bengio and Y. Grandvalet, "No unbiased estimator of the variance of k-fold cross-validation", same journal 5, 2004).
 Where an answer is a sum of what single photographs have taught, each pair counts twice instead of once, and the
-variance is twice as large at the most. So all scores are moved away from their mean by the square root of 2: then chance
-alone has p <= 0.05 in less than 5% of sets, which `tests/unit/feasibility/test_chance.py` tries; without it, in up to
-11% of them.
+variance is twice as large at the most. So all scores are moved away from their mean by the square root of 2. Chance
+alone then has p <= 0.05 in less than 5% of sets; without it, in up to 11% (`tests/unit/feasibility/test_chance.py`).
 """
 
-import numpy as np
+import math
 
-from pipeline.evaluation.intervals import class_scores
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
 
 PERMUTATIONS = 999
-_SPREAD = np.sqrt(2)
+_SPREAD = math.sqrt(2)
+_BATCH = 1 << 20  # labels at once, for memory's sake
 
 
-def by_chance(answers: Predictions, fold: IntArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def by_chance(
+    answers: Predictions, fold: IntArray, rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> tuple[FloatArray, FloatArray]:
     """Return macro F1 and F1 by class of these answers by chance.
 
     Parameters
@@ -39,11 +43,11 @@ def by_chance(answers: Predictions, fold: IntArray, rng: np.random.Generator) ->
     -------
     macro_f1, f1 : float64 (P,) and (P, K), 0 to 1.
     """
-    num_classes = len(answers.class_names)
-    labels = _Labels(answers.y_true, answers.groups, fold)
-    f1 = np.array(
-        [_f1(labels.permuted(rng), answers.y_pred[labels.order], num_classes) for _ in range(PERMUTATIONS)]
-    )
+    labels = Labels(answers.y_true, answers.groups, fold)
+    said, num_classes = answers.y_pred[labels.order], len(answers.class_names)
+    batch = max(1, _BATCH // len(said))
+    sizes = [min(batch, permutations - done) for done in range(0, permutations, batch)]
+    f1 = np.concatenate([_f1(labels.permuted(rng, size), said, num_classes) for size in sizes])
     return _spread(f1[:, np.unique(answers.y_true)].mean(axis=1)), _spread(f1)
 
 
@@ -52,7 +56,7 @@ def p_value(value: float, chance: FloatArray) -> float:
     return (1 + int((chance >= value - 1e-12).sum())) / (1 + len(chance))
 
 
-class _Labels:
+class Labels:
     """The labels of photographs, in `order`: fold by fold, group by group."""
 
     def __init__(self, labels: IntArray, groups: IntArray, fold: IntArray) -> None:
@@ -65,20 +69,32 @@ class _Labels:
         self._member = np.repeat(np.arange(len(self._size)), self._size)
         self._place = np.arange(len(labels)) - self._first[self._member]
 
-    def permuted(self, rng: np.random.Generator) -> IntArray:
-        """Return the labels with each group's taken from a group of the same fold, drawn without putting back."""
-        other = np.lexsort((rng.random(len(self._fold)), self._fold))[self._member]
+    def permuted(self, rng: np.random.Generator, times: int) -> IntArray:
+        """Return the labels, int64 (times, N), with each group's taken from a group of its fold, drawn anew each time.
+
+        Each group of a fold gives its labels to one.
+        """
+        drawn = np.argsort(self._fold + rng.random((times, len(self._fold))), axis=1)
+        other = drawn[:, self._member]
         taken: IntArray = self._labels[self._first[other] + self._place % self._size[other]]
         return taken
 
 
 def _f1(y_true: IntArray, y_pred: IntArray, num_classes: int) -> FloatArray:
-    hits = np.bincount(y_true[y_true == y_pred], minlength=num_classes).astype(float)
-    support, given = (np.bincount(labels, minlength=num_classes) for labels in (y_true, y_pred))
-    f1: FloatArray = class_scores(hits, support, given.astype(float))[2]
+    """Return F1 by class, (P, K), for labels (P, N) and answers (N,)."""
+    hits, support = (_counts(y_true, which, num_classes) for which in (y_true == y_pred, np.ones_like(y_true, bool)))
+    given = np.bincount(y_pred, minlength=num_classes)
+    f1: FloatArray = 2 * hits / np.maximum(support + given, 1)
     return f1
+
+
+def _counts(labels: IntArray, which: npt.NDArray[np.bool_], num_classes: int) -> IntArray:
+    """Count the marked labels, (P, N), of each class in each row: int64 (P, K)."""
+    places = labels + num_classes * np.arange(len(labels))[:, None]
+    return np.bincount(places[which], minlength=len(labels) * num_classes).reshape(-1, num_classes)
 
 
 def _spread(scores: FloatArray) -> FloatArray:
     mean = scores.mean(axis=0)
-    return np.clip(mean + _SPREAD * (scores - mean), 0, 1)
+    spread: FloatArray = np.clip(mean + _SPREAD * (scores - mean), 0, 1)
+    return spread

@@ -52,5 +52,7 @@ def gain_of(answers: Predictions, over: Predictions, rng: np.random.Generator) -
 
 def in_words(measured: Measured, sign: bool = False) -> str:
     """Return "0.71 [0.65, 0.77]", or with signs "+0.03 [-0.01, +0.07]"."""
-    value, low, high = (f"{end:+.2f}" if sign else f"{end:.2f}" for end in (measured.value, measured.low, measured.high))
+    value, low, high = (
+        f"{end:+.2f}" if sign else f"{end:.2f}" for end in (measured.value, measured.low, measured.high)
+    )
     return f"{value} [{low}, {high}]"

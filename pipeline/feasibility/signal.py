@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.estimates import Measured
@@ -13,18 +12,18 @@ from pipeline.evaluation.metrics import score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
 from pipeline.feasibility.baseline import out_of_fold
 from pipeline.feasibility.chance import by_chance, p_value
+from pipeline.feasibility.dots import dot, name_rows
 from pipeline.feasibility.scores import among, f1_of, gain_of, in_words, together
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.slices import holm
 from pipeline.report.svg import drawing
-from pipeline.report.words import named, photographs
+from pipeline.report.words import named
 
 SURE = 0.05
 """A score has another cause than chance if its p is not above this."""
 _TITLE = "Is there anything to be learnt?"
 _NAME_LENGTH, _LISTED = 18, 6
-_CAP = {"capsize": 3, "markersize": 6, "linewidth": 1.6}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,19 +120,16 @@ def _overall_said(found: Signal) -> str:
         f"Macro F1 is {in_words(found.macro_f1)}: the mean of F1 over the classes, 1 if all is right; in brackets, "
         "where it would lie with other photographs of the kind, 95 times of 100."
     )
-    most = np.quantile(found.chance, 0.95)
+    chance = f"Chance gives {found.chance.mean():.2f}, and seldom more than {np.quantile(found.chance, 0.95):.2f}"
     if found.p <= SURE:
-        return f"{score} Chance gives {found.chance.mean():.2f}, and hardly more than {most:.2f}: there is something to be learnt."
-    return (
-        f"{score} Chance gives {found.chance.mean():.2f}, and up to {most:.2f} is nothing unusual: from these photographs "
-        "the net has learnt nothing that can be shown."
-    )
+        return f"{score} {chance}: there is something to be learnt."
+    return f"{score} {chance}: that the net has learnt anything from these photographs cannot be shown."
 
 
 def _baseline_said(found: Signal) -> str:
     start = (
-        f"A classifier without a net, which learns in seconds, has {in_words(found.baseline)}; always naming the largest "
-        f"class has {found.majority:.2f}."
+        f"A classifier without a net, which learns in seconds, has {in_words(found.baseline)}; always naming the "
+        f"largest class has {found.majority:.2f}."
     )
     gain = in_words(found.gain, sign=True)
     if found.gain.low > 0:
@@ -158,8 +154,8 @@ def _how(found: Signal) -> str:
         nets = "Chance: there was no time to train nets on shuffled labels, so the net's own answers were taken"
     return (
         f"{nets}, and judged by {len(found.chance)} further shuffles of the labels, from group to group within each "
-        f"fold; p {found.p:.2g}. By class, p is corrected for the number of classes (Holm). Without a net: histograms of "
-        "oriented gradients and a logistic regression."
+        f"fold; p {found.p:.2g}. By class, p is corrected for the number of classes (Holm). Without a net: histograms "
+        "of oriented gradients and a logistic regression."
     )
 
 
@@ -185,13 +181,13 @@ def overall_svg(found: Signal) -> Figure:
     """Draw macro F1 of the net and of what it is held against, on one axis."""
     figure = Figure(figsize=(4.4, 1.9))
     axes = figure.subplots()
-    _dot(axes, found.macro_f1, 3, BLUE)
-    _dot(axes, found.baseline, 2, ORANGE)
+    dot(axes, found.macro_f1, 3, BLUE)
+    dot(axes, found.baseline, 2, ORANGE)
     axes.plot([found.majority], [1], "D", color=INK, markersize=5)
     heights, edges = np.histogram(found.chance, bins=60, range=(0, 1))
     axes.stairs(-0.4 + 0.8 * heights / heights.max(), edges, baseline=-0.4, fill=True, color=MUTED)
     axes.axvline(float(np.quantile(found.chance, 0.95)), color=MUTED, linestyle=":", linewidth=1.2)
-    _rows(axes, ["Chance", "Largest class", "Without a net", "Net"], "Macro F1")
+    name_rows(axes, ["Chance", "Largest class", "Without a net", "Net"], "Macro F1")
     return figure
 
 
@@ -204,19 +200,7 @@ def classes_svg(found: Signal, class_names: tuple[str, ...]) -> Figure:
     low, high = np.quantile(found.class_chance, [0.025, 0.975], axis=0)
     for place, k in enumerate(order):
         axes.barh(place, high[k] - low[k], 0.5, low[k], color=MUTED, alpha=0.35)
-        _dot(axes, found.f1[k], place, BLUE)
+        dot(axes, found.f1[k], place, BLUE)
     names = drawable_names(class_names, _NAME_LENGTH)
-    _rows(axes, [f"{names[k]} ({found.support[k]})" for k in order], "F1")
+    name_rows(axes, [f"{names[k]} ({found.support[k]})" for k in order], "F1")
     return figure
-
-
-def _dot(axes: Axes, measured: Measured, place: float, color: str) -> None:
-    ends = [[measured.value - measured.low], [measured.high - measured.value]]
-    axes.errorbar([measured.value], [place], xerr=ends, fmt="o", color=color, **_CAP)
-
-
-def _rows(axes: Axes, names: list[str], x: str) -> None:
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(names) - 0.4), xlabel=x)
-    axes.grid(axis="x")
-    axes.spines["left"].set_visible(False)
