@@ -5,9 +5,9 @@ where groups are kept together, as all scores here are, and where photographs ar
 split does. What the second has more is what copies would have added to a score.
 
 Shortcuts: how closely file type, size in pixels, folder, brightness and file size each go with the class is
-`report.shortcuts`' business. Here they are all given at once to a small forest of random trees, without the picture, and
-so is the outermost rim of each picture, where there is hardly a defect; groups are kept together. What they would have
-by chance is measured by shuffling the classes from group to group.
+`report.shortcuts`' business. Here they are all given at once to a small forest of random trees, without the picture,
+and so is the outermost rim of each picture, where there is hardly a defect; groups are kept together. What they would
+have by chance is measured by shuffling the classes from group to group.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from pipeline.evaluation.figures import BLUE, MUTED, ORANGE
 from pipeline.evaluation.metrics import score
 from pipeline.evaluation.paired import Pairs, difference, difference_intervals
 from pipeline.evaluation.predictions import FloatArray, IntArray
-from pipeline.feasibility.scored import in_words, macro_f1
+from pipeline.feasibility.scored import ON_LINE, in_words, macro_f1
 from pipeline.feasibility.study import FOLDS, Study
 from pipeline.report.attributes import brightness
 from pipeline.report.sections import Drawing, Section, Table
@@ -244,8 +244,8 @@ def _looks_said(found: Leaks) -> list[str]:
         )
     if found.border.low > found.chance:
         said.append(
-            f"The rim of the pictures alone has macro F1 {in_words(found.border)}. If defects do not reach the rim, the "
-            "background gives the class away: look whether light, fixture or crop differ from class to class."
+            f"The rim of the pictures alone has macro F1 {in_words(found.border)}. If defects do not reach the rim, "
+            "the background gives the class away: look whether light, fixture or crop differ from class to class."
         )
     return said or ["Neither the file nor the rim of the picture tells the class better than chance."]
 
@@ -285,7 +285,7 @@ def shortcuts_svg(found: Leaks) -> Figure:
         ends = [[each.value - each.low], [each.high - each.value]]
         color = ORANGE if place == 0 and found.copied else BLUE
         axes.errorbar([each.value], [-place], xerr=ends, fmt="o", color=color, markersize=6)
-        axes.text(0.01, 0.25 - place, name, fontsize=8.5)
+        axes.text(0.01, 0.25 - place, name, fontsize=8.5, bbox=ON_LINE)
     axes.plot([found.chance] * 2, [-1.5, -3.5], color=MUTED, linewidth=1.2, linestyle=":")
     axes.set(xlim=(0, 1.02), ylim=(-3.5, 0.7), yticks=[], xlabel="Macro F1")
     axes.spines["left"].set_visible(False)

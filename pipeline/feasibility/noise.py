@@ -1,7 +1,8 @@
 """Are the labels the limit? How many are likely wrong, and what score they leave to be reached.
 
-The rate is told from the nets' own mistakes by how sure they are: see `lapses`. Which photographs: by confident
-learning (`report.labels`), whose count is not used, since it holds a weak net's mistakes too.
+The rate is told from the nets' own mistakes by how sure they are: see `lapses`. Two classes that the nets do not tell
+apart at all are rather one class (`pairs`) than full of wrong labels, and count as one here. Which photographs: by
+confident learning (`report.labels`), whose count is not used, since it holds a weak net's mistakes too.
 """
 
 from collections import defaultdict
@@ -20,6 +21,7 @@ from pipeline.evaluation.intervals import overall_scores
 from pipeline.evaluation.metrics import OVERALL
 from pipeline.evaluation.predictions import FloatArray, Predictions
 from pipeline.feasibility.lapses import Levels, fit, margins
+from pipeline.feasibility.pairs import perhaps_one
 from pipeline.feasibility.scored import in_words, scored
 from pipeline.feasibility.study import Study
 from pipeline.report.labels import Doubt, Doubts, likely_wrong
@@ -46,6 +48,7 @@ class LabelNoise:
     doubts : which, the likeliest first.
     ceiling : macro F1 that a net without fault would get, judged by these labels.
     believed : whether the nets know enough for any of it to be believed.
+    one : pairs of classes, of which it is not known that they are two; labels that mix up these are not counted.
     levels : what the rate was told from, for its picture.
     """
 
@@ -55,12 +58,14 @@ class LabelNoise:
     doubts: Doubts
     ceiling: Measured
     believed: bool
+    one: tuple[tuple[int, int], ...] = ()
     levels: Levels | None = None
 
 
 def measure(study: Study, folds: Predictions, rng: np.random.Generator) -> LabelNoise:
     """Estimate how many labels are wrong from answers of nets that had not seen the photographs."""
-    levels = told_from(folds)
+    one = perhaps_one(folds, rng)
+    levels = told_from(folds, one)
     # What goes with the label counts as right: a net that makes just the labeller's mistake is rare.
     curves = levels.likeliest, levels.lowest, levels.highest
     value, low, high = (np.where(levels.against, curve.wrong(levels.margin), 0.0) for curve in curves)
@@ -72,14 +77,24 @@ def measure(study: Study, folds: Predictions, rng: np.random.Generator) -> Label
         likely_wrong(folds),
         Measured(ceilings[0], min(ceilings), max(ceilings)),
         _knows_something(folds, rng),
+        tuple(one),
         levels,
     )
 
 
-def told_from(folds: Predictions) -> Levels:
-    """Fit the rate of wrong labels to answers; the photographs of one group count together as much as one does."""
-    against = folds.y_pred != folds.y_true
-    return fit(margins(folds.probabilities), against, worth(folds.groups) / len(against))
+def told_from(folds: Predictions, one: Sequence[tuple[int, int]] = ()) -> Levels:
+    """Fit the rate of wrong labels to answers; the photographs of one group count together as much as one does.
+
+    Parameters
+    ----------
+    one : pairs of classes that count as one.
+    """
+    goes_as, probabilities = np.arange(len(folds.class_names)), folds.probabilities
+    for first, second in one:
+        goes_as[goes_as == goes_as[second]] = goes_as[first]
+    summed = np.stack([probabilities[:, goes_as == k].sum(axis=1) for k in range(len(goes_as))], axis=1)
+    against = summed.argmax(axis=1) != goes_as[folds.y_true]
+    return fit(margins(summed), against, worth(folds.groups) / len(against))
 
 
 def _of_class(
@@ -139,7 +154,7 @@ def _nearly_the_same(study: Study) -> Sequence[int]:
 def noise_section(found: LabelNoise, study: Study) -> Section:
     """Say how many labels are wrong, what score that leaves, and what to do; show the photographs most in doubt."""
     title = "Are the labels the limit?"
-    said = [*_rate_said(found, study), *_conflicts_said(found)]
+    said = [*_rate_said(found, study), *_one_said(found, study), *_conflicts_said(found)]
     if not found.believed:
         return Section(title, said)
     likely = max(1, round(found.rate.value * found.doubts.judged))
@@ -175,18 +190,27 @@ def _rate_said(found: LabelNoise, study: Study) -> list[str]:
     share = f"{rate.value:.0%} [{rate.low:.0%}, {rate.high:.0%}]"
     if rate.low == 0:
         return [
-            f"No sign of wrong labels: of {count} labels at most {rate.high:.0%} are wrong."
+            f"No sign of wrong labels: at most {rate.high:.0%} of {count} are wrong, or they are wrong just where "
+            "the photographs are hard to tell."
             if rate.high <= SLIGHT
             else f"How many labels are wrong cannot be said closer than this: {share} of {count}. It may be none: the "
             "nets make mistakes of their own, and are seldom sure enough to tell the two apart."
         ]
     return [
         f"{share} of the {count} labels are wrong, some {round(rate.value * count)}.",
-        f"A net without fault, judged by these labels, would have macro F1 {in_words(found.ceiling)}. No net and no more "
-        "photographs labelled like these get beyond that.",
+        f"A net without fault, judged by these labels, would have macro F1 {in_words(found.ceiling)}. No net and no "
+        "more photographs labelled like these get beyond that.",
         "Let two people label the photographs most in doubt without seeing the label or each other's answer, first of "
         "the classes with the highest share; write down a rule where they differ, and put the labels right.",
     ]
+
+
+def _one_said(found: LabelNoise, study: Study) -> list[str]:
+    if not found.one:
+        return []
+    names = study.class_names
+    pairs = "; ".join(f"{named(names, first)} and {named(names, second)}" for first, second in found.one)
+    return [f"Not counted are labels that may be wrong between classes that the nets do not tell apart: {pairs}."]
 
 
 def _conflicts_said(found: LabelNoise) -> list[str]:

@@ -27,7 +27,7 @@ from pipeline.evaluation.groups import class_sizes, size_of_one
 from pipeline.evaluation.intervals import CONFIDENCE, draw_rows, overall_scores
 from pipeline.evaluation.metrics import OVERALL, confusion_matrix, score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
-from pipeline.feasibility.scored import in_words, macro_f1
+from pipeline.feasibility.scored import ON_LINE, in_words, macro_f1
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
@@ -41,6 +41,7 @@ of classes that are hard, but told apart (0.85), does not."""
 MOST = 5
 """Pairs that are looked at."""
 
+_COIN = 0.5
 _DRAWS, _BATCH, _MORE = 2000, 250, 0.5
 _TAIL = (1 - CONFIDENCE) / 2
 _MACRO_F1 = list(OVERALL).index("macro_f1")
@@ -82,12 +83,23 @@ def measure(study: Study, folds: Predictions, rng: np.random.Generator) -> tuple
     ----------
     folds : the answers of nets that had not seen the photographs.
     """
-    counts = confusion_matrix(folds.y_true, folds.y_pred, len(study.class_names))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    mixed = shares + shares.T
-    pairs = [(a, b) for a, b in combinations(range(len(counts)), 2) if mixed[a, b] > 0 and counts[[a, b]].any(1).all()]
-    chosen = sorted(pairs, key=lambda pair: -mixed[pair])[:MOST]
+    chosen = mixed_up(folds)[:MOST]
     return tuple(sorted((_pair(folds, a, b, rng) for a, b in chosen), key=lambda pair: pair.auc.value))
+
+
+def mixed_up(folds: Predictions) -> list[tuple[int, int]]:
+    """Return the pairs of classes that are ever taken for each other, those with the largest shares of it first."""
+    counts = confusion_matrix(folds.y_true, folds.y_pred, len(folds.class_names))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mixed, known = shares + shares.T, counts.any(axis=1)
+    pairs = [(a, b) for a, b in combinations(np.flatnonzero(known).tolist(), 2) if mixed[a, b] > 0]
+    return sorted(pairs, key=lambda pair: -mixed[pair])
+
+
+def perhaps_one(folds: Predictions, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Return the pairs that are not told apart, and where it is not even sure that anything of it is known."""
+    areas = [(pair, area(folds, *pair, rng)) for pair in mixed_up(folds)]
+    return [pair for pair, auc in areas if auc.low <= _COIN and auc.high < APART]
 
 
 def _pair(folds: Predictions, first: int, second: int, rng: np.random.Generator) -> Pair:
@@ -115,7 +127,7 @@ def area(folds: Predictions, first: int, second: int, rng: np.random.Generator) 
     """Return the area under the ROC curve of two classes that have photographs, and its 95% interval."""
     own, other = (np.flatnonzero(folds.y_true == k) for k in (first, second))
     chances = folds.probabilities[:, [first, second]] + 1e-12
-    share = chances[:, 0] / chances.sum(axis=1)
+    share = np.round(chances[:, 0] / chances.sum(axis=1), 9)  # equal but for rounding is equal
     before = (share[own][:, None] > share[other]) + 0.5 * (share[own][:, None] == share[other])
     _, group = np.unique(folds.groups, return_inverse=True)
     weights = rng.standard_exponential((_DRAWS, int(group.max()) + 1))
@@ -271,7 +283,8 @@ def areas_svg(found: Sequence[Pair], names: Sequence[str]) -> Figure:
         auc, color = pair.auc, ORANGE if pair.told_apart is False else BLUE
         ends = [[auc.value - auc.low], [auc.high - auc.value]]
         axes.errorbar([auc.value], [-place], xerr=ends, fmt="o", color=color, markersize=6)
-        axes.text(least, 0.22 - place, f"{short[pair.first]} / {short[pair.second]}", color=INK, fontsize=8.5)
+        name = f"{short[pair.first]} / {short[pair.second]}"
+        axes.text(least, 0.22 - place, name, color=INK, fontsize=8.5, bbox=ON_LINE)
     axes.set(xlim=(least - 0.02, 1.02), ylim=(0.6 - len(found), 0.7), yticks=[], xlabel="How well they are told apart")
     axes.spines["left"].set_visible(False)
     return figure

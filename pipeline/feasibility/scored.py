@@ -1,4 +1,4 @@
-"""Macro F1 with its interval, and how a measured score is written in a sentence."""
+"""Macro F1 with its interval, and how measured scores are written: in a sentence, and over the lines of a drawing."""
 
 import numpy as np
 
@@ -7,6 +7,9 @@ from pipeline.evaluation.groups import clusters
 from pipeline.evaluation.intervals import score_intervals
 from pipeline.evaluation.metrics import Scores, confusion_matrix, score
 from pipeline.evaluation.predictions import IntArray
+
+ON_LINE = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.0}
+"""The box of a text of matplotlib's that stands over a line."""
 
 
 def scored(
