@@ -15,6 +15,7 @@ is counted how often the intervals hold the truth.
 
 import argparse
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation.estimates import Measured
 from pipeline.evaluation.predictions import Predictions
 from pipeline.feasibility.learning_curve import Curve, LearningCurve, curves_of
-from pipeline.feasibility.power_law import law
+from pipeline.feasibility.power_law import Points, law, trained
 
 Array = NDArray[np.float64]
 FACTORS = {0.25: "4 times", 0.5: "twice"}
@@ -54,8 +55,7 @@ def forecasts(source: str, learner: str, draw: int, share: float, cache: Path) -
     """Forecast from `share` of a set and less: by class, and macro F1."""
     by_share, counts = answers(source, learner, draw, cache), taught_counts(source, learner, draw, cache)
     known = [each for each in sorted(SHARES) if each <= share]
-    everything = _curves(by_share, counts, sorted(SHARES))
-    found = _curves(by_share, counts, known)
+    everything, found = _curves(by_share, counts, sorted(SHARES)), _curves(by_share, counts, known)
     pairs = zip((*found.classes, found.macro), (*everything.classes, everything.macro), strict=True)
     *classes, macro = [_forecast(before, after) for before, after in pairs]
     return classes, macro
@@ -68,7 +68,11 @@ def _curves(by_share: dict[float, Predictions], counts: dict[float, Array], shar
 
 
 def _forecast(before: Curve, after: Curve) -> Forecast:
-    draws = law(before.drawn, after.counts[-1:])[:, 0]
+    rng, f1 = np.random.default_rng(0), np.array([each.value for each in before.f1])
+    points = Points(before.counts, f1, np.eye(len(f1)), max(1.0, before.now))
+    if before.class_number is None:  # macro F1: the luck of trainings is small beside the rest
+        points = replace(points, between=np.zeros(len(f1)))
+    draws = trained(before.drawn, points, float(after.counts[-1]), rng)
     low, middle, high = np.quantile(draws, [0.025, 0.5, 0.975]).tolist()
     return Forecast(Measured(middle, low, high), after.f1[-1], before.f1[-1], float(before.counts[-1]))
 

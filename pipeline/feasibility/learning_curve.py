@@ -10,12 +10,14 @@ from pipeline.evaluation.groups import clusters
 from pipeline.evaluation.intervals import CONFIDENCE, score_intervals
 from pipeline.evaluation.metrics import Scores, confusion_matrix, score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
-from pipeline.feasibility.power_law import Points, between_trainings, fit, law, reached
+from pipeline.feasibility.power_law import Points, between_trainings, fit, law, reached, trained
 from pipeline.feasibility.study import FOLDS, Study, nested
 from pipeline.report.words import counted
 
 MOST = 100_000
 """What would take more photographs of a class than this is told as what no amount would do."""
+FAR = 30
+"""Times the photographs that there are: more than that nobody takes, and no law is to be trusted so far."""
 _TAIL = (1 - CONFIDENCE) / 2
 _REPEATS = 5  # of the draws that tell how many photographs a share holds
 
@@ -37,7 +39,7 @@ class Curve:
     needed : how many there must be in all for the target, its 95% interval; inf: no amount, up to `MOST`.
     p_reach : the probability that any amount reaches it, 0 to 1.
     ceiling : F1 with any amount.
-    doubled : F1 with twice as many as there are.
+    doubled : F1 with twice as many as there are, of nets that are then trained: their own luck is in it.
     note : why nothing can be said of this class by itself, in words; else empty.
     """
 
@@ -121,11 +123,9 @@ def curves_of(
     f1, macro_f1 = _scored(answers, rng)
     points = [_points(influences[:, :, k], counts[:, k], f1[k], answers[0], k) for k in classes]
     mean = _mean_points(influences.mean(axis=2), counts, macro_f1, points, answers[0])
-    *drawn, drawn_mean = fit(points, mean, rng)
-    notes = [_note(len(answers), points[k].worth) for k in classes]
-    found = [_curve(k, points[k], f1[k], drawn[k], int(now[k]), target, notes[k]) for k in classes]
-    macro = _curve(None, mean, macro_f1, drawn_mean, int(now.sum()), target, _note(len(answers), mean.worth))
-    return LearningCurve(target, tuple(found), macro)
+    *laws, laws_of_mean = fit(points, mean, rng)
+    found = [_curve(k, points[k], f1[k], laws[k], int(now[k]), target, rng) for k in classes]
+    return LearningCurve(target, tuple(found), _curve(None, mean, macro_f1, laws_of_mean, int(now.sum()), target, rng))
 
 
 def influence(answers: Predictions) -> FloatArray:
@@ -197,12 +197,11 @@ def _curve(
     drawn: FloatArray,
     now: int,
     target: float,
-    note: str,
+    rng: np.random.Generator,
 ) -> Curve:
     teaching = points.counts[-1] / now
     needed = np.ceil(np.maximum(reached(drawn, target) / teaching, 1))
     needed[needed > MOST] = np.inf
-    doubled, ceiling = law(drawn, np.array([2 * now, MOST]) * teaching).T
     return Curve(
         class_number=class_number,
         counts=points.counts,
@@ -211,9 +210,9 @@ def _curve(
         now=now,
         needed=_middle(needed),
         p_reach=float(np.isfinite(needed).mean()),
-        ceiling=_middle(ceiling),
-        doubled=_middle(doubled),
-        note=note,
+        ceiling=_middle(law(drawn, np.array([MOST * teaching]))[:, 0]),
+        doubled=_middle(trained(drawn, points, 2 * points.counts[-1], rng)),
+        note=_note(len(f1), points.worth),
     )
 
 

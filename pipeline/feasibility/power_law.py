@@ -32,6 +32,7 @@ _EXPONENTS = np.log([0.1, 2.0])  # the range of c
 _LASTING = np.array([0.1, 0.3, 0.5, 0.7])  # typical share of the errors now that lasts
 _LASTING_WORTH = 2.0  # how alike it is in the classes: as a Beta distribution of so many observations
 _BETWEEN = np.array([0.07, 0.1, 0.15, 0.22, 0.33])  # t
+_USUAL = 0.15
 _BETWEEN_PRIOR = np.array([0.1, 0.25, 0.3, 0.25, 0.1])
 
 
@@ -84,6 +85,20 @@ def reached(drawn: FloatArray, target: float) -> FloatArray:
     return needed
 
 
+def trained(drawn: FloatArray, points: Points, count: float, rng: np.random.Generator) -> FloatArray:
+    """Draw F1 of nets that are trained with `count` photographs, by laws (D, 3) of `points`: float64 (D,), 0 to 1.
+
+    The law is what such nets reach on average.
+    """
+    f1 = law(drawn, np.array([count]))[:, 0]
+    if points.between is None:
+        variance = between_trainings(f1, np.array(count), points.worth)
+    else:
+        variance = np.full(len(f1), points.between[-1] * points.counts[-1] / count)
+    draws: FloatArray = np.clip(f1 + _USUAL * np.sqrt(variance) * rng.standard_normal(len(f1)), 0, 1)
+    return draws
+
+
 def between_trainings(f1: FloatArray, counts: FloatArray, worth: float) -> FloatArray:
     """Return the variance of F1 from training to training at t = 1, like `f1`, (..., S), taught by `counts`, (S,).
 
@@ -122,7 +137,7 @@ class _Tried:
         """Draw errors at the largest amount, around what was seen, twice as wide; and the density of each."""
         points = self._points
         f1 = _inside(points.f1, points.worth)
-        spread = np.diagonal(points.covariance) + np.median(_BETWEEN) ** 2 * self._between(f1)
+        spread = np.diagonal(points.covariance) + _USUAL**2 * self._between(f1)
         worth = (f1 * (1 - f1) / spread)[-1] / 4
         shape = 1 + worth * (1 - f1[-1]), 1 + worth * f1[-1]
         errors = rng.beta(*shape, _TRIED)
