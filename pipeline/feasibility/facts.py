@@ -8,10 +8,9 @@ from pipeline.feasibility.limits import Option
 from pipeline.feasibility.noise import LabelNoise
 from pipeline.feasibility.pairs import Pair
 from pipeline.feasibility.signal import Signal
-from pipeline.feasibility.standing import standings
+from pipeline.feasibility.standing import SIGNIFICANT, standings
 from pipeline.report.shortcuts import Association
 
-SIGNIFICANT = 0.05
 ENOUGH = 30
 """Groups of each of two classes. Of 60, to name 70% rightly is told from a guess, 50%, 9 times in 10 (binomial)."""
 MUCH = 0.1
@@ -66,11 +65,6 @@ def chance_limit(signal: Signal) -> float:
 def baseline_sees(signal: Signal) -> bool:
     """Whether the classifier without a net is surely above chance."""
     return signal.baseline.low > chance_limit(signal)
-
-
-def by_chance(evidence: Evidence) -> bool:
-    """Whether the score may well be chance."""
-    return evidence.signal is not None and evidence.signal.p > SIGNIFICANT
 
 
 def lacking(evidence: Evidence) -> dict[int, int]:

@@ -102,7 +102,7 @@ def _few(evidence: Evidence) -> str:
     if not few:
         return ""
     return (
-        f"Of {said.class_names(evidence, few)} there are fewer than {FEWEST_GROUPS} parts: no score of it is believed."
+        f"Of {said.class_names(evidence, few)} there are fewer than {FEWEST_GROUPS} parts: no score there is believed."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pipeline.feasibility import facts, words
 from pipeline.feasibility.evidence import Evidence
-from pipeline.feasibility.standing import standings
+from pipeline.feasibility.standing import by_chance, standings
 
 Kind = Literal["go", "collect", "change", "unknown"]
 
@@ -39,11 +39,11 @@ def _not_measured(evidence: Evidence) -> bool:
 
 def _net_blind(evidence: Evidence) -> bool:
     signal = evidence.signal
-    return facts.by_chance(evidence) and signal is not None and facts.baseline_sees(signal)
+    return by_chance(evidence) and signal is not None and facts.baseline_sees(signal)
 
 
 def _no_signal(evidence: Evidence) -> bool:
-    return facts.by_chance(evidence) and facts.would_have_shown(evidence)
+    return by_chance(evidence) and facts.would_have_shown(evidence)
 
 
 def _labels(evidence: Evidence) -> bool:
@@ -77,7 +77,7 @@ RULE = (
     Row("shortcut", "change", facts.shortcut_is_the_score, words.say_shortcut),
     Row("net-blind", "unknown", _net_blind, words.say_net_blind),
     Row("no-signal", "change", _no_signal, words.say_no_signal),
-    Row("too-small", "unknown", facts.by_chance, words.say_too_small),
+    Row("too-small", "unknown", by_chance, words.say_too_small),
     Row("wrong-labels", "change", _labels, words.say_labels),
     Row("one-class", "change", lambda evidence: bool(facts.not_told_apart(evidence)), words.say_one_class),
     Row("go", "go", _go, words.say_go),

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from pipeline.evaluation.estimates import Measured
 from pipeline.feasibility.evidence import Evidence
-from pipeline.feasibility.facts import alarms, better_option, by_chance, chance_limit
+from pipeline.feasibility.facts import alarms, better_option, chance_limit
 from pipeline.feasibility.limits import Option
 from pipeline.feasibility.pairs import Pair
-from pipeline.feasibility.standing import standing_so, wanted_in_all
+from pipeline.feasibility.standing import by_chance, standing_so, wanted_in_all
 from pipeline.report.words import counted, listed, quoted
 
 NOT_MEASURED = "Not measured: there was no time."
@@ -114,9 +114,8 @@ def leaks_said(evidence: Evidence) -> str:
     return (
         f"{told}By file type, size, brightness and the like alone, macro F1 is {score(leaks.attributes)}; by the "
         f"outermost pixels alone {score(leaks.border)}; by chance up to {leaks.chance:.2f}. The most alike photograph "
-        "tells the class "
-        f"with {score(leaks.random)} where photographs are dealt out one by one, and with {score(leaks.grouped)} where "
-        "those of one part are kept together, as in all other scores here."
+        f"tells the class with {score(leaks.random)} where copies may be among them, with {score(leaks.grouped)} where "
+        "none are, as in all other scores here."
     )
 
 
@@ -173,9 +172,10 @@ def curve_said(evidence: Evidence) -> str:
         else f"With twice as many of all, macro F1 would be {score(macro.doubled)}, with any number "
         f"{score(macro.ceiling)}."
     )
-    collect = [
-        f"{quoted(evidence.class_names[k])} {amount(evidence, k)} in all" for k in standing_so(evidence, "wants more")
-    ]
+    wanting = standing_so(evidence, "wants more")
+    collect = [f"{quoted(evidence.class_names[k])} {amount(evidence, k)} in all" for k in wanting[:MOST_NAMED]]
+    if len(wanting) > MOST_NAMED:
+        collect.append(f"and {len(wanting) - MOST_NAMED} more classes, as in the table")
     hopeless = standing_so(evidence, "no amount")
     more = f" For the target of {evidence.target:.2f}: {'; '.join(collect)}." if collect else ""
     none = f" No number of photographs like these is enough for {class_names(evidence, hopeless)}." if hopeless else ""

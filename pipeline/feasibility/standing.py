@@ -9,6 +9,8 @@ from pipeline.feasibility.learning_curve import Curve
 
 Standing = Literal["at target", "wants more", "no amount", "not known"]
 
+SIGNIFICANT = 0.05
+"""A score has another cause than chance if its p is not above."""
 LEEWAY = 0.15
 """So far below the target may the lower limit of a class be that is called at target.
 
@@ -26,8 +28,13 @@ FAR = 30
 """Times as many photographs as there are: more than that nobody takes, and no curve is drawn on so far."""
 
 
+def by_chance(evidence: Evidence) -> bool:
+    """Whether the score may well be chance."""
+    return evidence.signal is not None and evidence.signal.p > SIGNIFICANT
+
+
 def standings(evidence: Evidence) -> tuple[Standing, ...]:
-    """Return how each of the K classes stands; not known, of all, where no net was trained."""
+    """Return how each of the K classes stands; not known, of all, where no score is above chance."""
     return tuple(_standing(evidence, k) for k in range(len(evidence.class_names)))
 
 
@@ -38,7 +45,7 @@ def standing_so(evidence: Evidence, wanted: Standing) -> list[int]:
 
 
 def _standing(evidence: Evidence, k: int) -> Standing:
-    if evidence.signal is None:
+    if evidence.signal is None or by_chance(evidence):
         return "not known"
     f1, groups = evidence.signal.f1[k], int(evidence.groups[k])
     if groups >= FEWEST_GROUPS and f1.value >= evidence.target and f1.low >= evidence.target - LEEWAY:

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.feasibility import facts, said
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.plan import Probe
-from pipeline.feasibility.standing import TO_JUDGE, Standing, standings
+from pipeline.feasibility.standing import TO_JUDGE, Standing, by_chance, standings
 from pipeline.report.sections import Section, Table
 from pipeline.report.words import counted
 
@@ -91,7 +91,7 @@ def _can_learn(evidence: Evidence) -> str:
 def _signal(evidence: Evidence) -> str:
     if evidence.signal is None:
         return _UNKNOWN
-    if not facts.by_chance(evidence):
+    if not by_chance(evidence):
         return "Yes"
     return "No" if facts.would_have_shown(evidence) else "Not known"
 

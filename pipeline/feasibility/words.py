@@ -116,7 +116,7 @@ def say_too_small(evidence: Evidence) -> Words:
     return _not_known(
         (
             said.signal_said(evidence),
-            "That may be chance. It may also be too little to have shown a score that is real.",
+            "It may also be real, and these photographs too few to show it.",
         ),
         tell,
         "A score above chance, or one that is not with photographs enough.",
@@ -151,7 +151,9 @@ def say_go(evidence: Evidence) -> Words:
     count, signal = len(evidence.class_names), evidence.signal
     assert signal is not None
     weakest = min(range(count), key=lambda k: signal.f1[k].value)
-    first = "Go, but look first at what gives the class away" if facts.alarms(evidence) else "Go"
+    alarms = " and ".join(each.attribute.name for each in facts.alarms(evidence))
+    first = "Go, but look first at what gives the class away" if alarms else "Go"
+    check = f"Make the photographs alike in {alarms}, run this again, and see that the scores stay. " if alarms else ""
     return Words(
         f"{first}: all {count} classes reach the target of {evidence.target:.2f}.",
         (
@@ -161,7 +163,7 @@ def say_go(evidence: Evidence) -> Words:
             said.leaks_said(evidence),
         ),
         "Photographs that are not like these: another camera, other parts, other light.",
-        "Train with all there is (dvc repro); reports/report.html judges the model that is used in the end.",
+        f"{check}Train with all there is (dvc repro); reports/report.html judges the model that is used in the end.",
     )
 
 
