@@ -13,7 +13,7 @@ from pipeline.data.assignment import NO_ROWS
 from pipeline.evaluation.predictions import Predictions
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.findings import evidence_of
-from pipeline.feasibility.overfit import Overfit
+from pipeline.feasibility.overfit import check
 from pipeline.feasibility.plan import Probe
 from pipeline.feasibility.recipes import of_epochs
 from pipeline.feasibility.study import Study, Training, answered, new_study
@@ -21,22 +21,19 @@ from pipeline.feasibility.trainings import Trained
 from pipeline.feasibility.wanted import all_wanted
 from pipeline.training.device import Compute, choose_compute
 from pipeline.training.loop import Trainer
-from pipeline.training.overfit import is_learnt
 from pipeline.training.predict import class_probabilities, predict_logits
 from pipeline.training.recipe import TrainParams
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = 0.9
-EPOCHS, SHOWN = 5, 400
-"""Epochs by all photographs, and images that a net is shown at least: a second's work."""
-
-_ALL = "augment", {"flip_horizontal": True, "flip_vertical": True}
+SHOWN, LEAST_SHOWN = 640, 400
+"""Images that a net is shown that learns from all photographs, and from few of them: about a second's work."""
 
 
 def recipe(**changes: object) -> TrainParams:
     """The project's recipe for a small net on a thread, from weights that know such pictures already."""
     section = YAML(typ="safe", pure=True).load(ROOT / "params.yaml")["train"]
-    small = {"model": "shufflenet_v2_x0_5", "resolution": 32, "epochs": EPOCHS, "batch_size": 8, "lr": 7e-4}
+    small = {"model": "shufflenet_v2_x0_5", "resolution": 32, "epochs": 4, "batch_size": 16, "lr": 1e-3}
     small |= {"warmup_epochs": 0, "ema_decay": 0.8, "threads": 1, "device": "cpu", "precision": "fp32"}
     flips = {name: False if isinstance(value, bool) else 0.0 for name, value in section["augment"].items()}
     flips |= {"flip_horizontal": True, "flip_vertical": True}
@@ -59,7 +56,8 @@ def experienced(place: Path) -> Path:
 def evidence(known: KnownSet, weights: Path, kinds: Collection[str], seed: int = 0) -> Evidence:
     """Return what is found by trainings of these kinds, of "folds", "curve" and "shuffled"."""
     study = new_study(known.packed, known.assignment, seed)
-    return evidence_of(study, TARGET, train(study, recipe(seed=seed, weights=str(weights)), kinds))
+    epochs = max(2, round(SHOWN / (0.8 * len(study.rows))))
+    return evidence_of(study, TARGET, train(study, recipe(epochs=epochs, seed=seed, weights=str(weights)), kinds))
 
 
 def train(study: Study, params: TrainParams, kinds: Collection[str]) -> Trained:
@@ -70,16 +68,17 @@ def train(study: Study, params: TrainParams, kinds: Collection[str]) -> Trained:
     for each in all_wanted(study, params):
         if each.kind not in kinds:
             continue
-        own = of_epochs(params, each.epochs(params.epochs, SHOWN))
+        own = of_epochs(params, each.epochs(params.epochs, LEAST_SHOWN))
         training = Training(each.kind, each.name, each.setting, own, each.taught, each.judged, each.labels)
         told.setdefault(each.kind, {}).setdefault(each.setting, []).append((each.judged, _ask(study, training)))
         recipes.setdefault(each.kind, {}).setdefault(each.setting, own)
         count += 1
     answers: dict[str, dict[str, Predictions]] = {
-        kind: {setting: answered(study, pieces) for setting, pieces in settings.items()} for kind, settings in told.items()
+        kind: {setting: answered(study, pieces) for setting, pieces in settings.items()}
+        for kind, settings in told.items()
     }
     probe = Probe(params, 1.0, 1.0, count, (), ())
-    return Trained(answers, recipes, (by_heart(study, params),), probe)
+    return Trained(answers, recipes, check(study, params, [params.model], _compute(params)), probe)
 
 
 def _ask(study: Study, training: Training) -> np.ndarray:
@@ -88,16 +87,6 @@ def _ask(study: Study, training: Training) -> np.ndarray:
     for _ in trainer.epochs():
         pass
     return class_probabilities(predict_logits(trainer.kept, packed.images, training.judged)).astype(np.float64)
-
-
-def by_heart(study: Study, params: TrainParams) -> Overfit:
-    """Let the net learn a handful of each class by heart."""
-    rows = np.concatenate([study.rows[study.labels == k][:4] for k in range(len(study.class_names))])
-    trainer = Trainer(study.packed, rows, rows, params.model_copy(update={"mode": "overfit"}), _compute(params))
-    for _ in trainer.epochs():
-        pass
-    last = trainer.records[-1]
-    return Overfit(params.model, params.resolution, is_learnt(last), last.step, last.train_loss, "")
 
 
 def _compute(params: TrainParams) -> Compute:

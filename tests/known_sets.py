@@ -91,23 +91,29 @@ class Shot(NamedTuple):
     label : the class that it stands under.
     kind : of defect that it shows, of `KINDS`.
     part : photographs of one part show the same scene, and are of one group; None: of a part of its own.
-    strength : of the defect, 30 (faint) to 100 (plain).
+    strength : of the defect, 30 (faint) to 120 (plain).
     file_type : as it is stored. What a camera that stores JPEG files prints into the corner tells them apart.
     """
 
     label: str
     kind: str
     part: str | None = None
-    strength: float = 90.0
+    strength: float = 110.0
     file_type: str = "PNG"
 
 
 @dataclass(frozen=True, eq=False)
 class KnownSet:
-    """A packed set, with groups as the group stage would find them."""
+    """A packed set of N photographs, with groups as the group stage would find them.
+
+    Attributes
+    ----------
+    wrong : bool (N,), whether the label is not what the photograph shows.
+    """
 
     packed: PackedSet
     assignment: Assignment
+    wrong: NDArray[np.bool_]
 
 
 def taken(shots: Sequence[Shot], seed: int) -> KnownSet:
@@ -130,7 +136,8 @@ def taken(shots: Sequence[Shot], seed: int) -> KnownSet:
     index = tuple(_row(number, shot, image) for number, (shot, image) in enumerate(zip(shots, images, strict=True)))
     packed = PackedSet(np.stack(images), labels, names, index)
     parts, folds = np.full(len(shots), "train"), np.full(len(shots), -1)
-    return KnownSet(packed, Assignment(names, labels, parts, folds, 0, np.array(groups, np.int64)))
+    assignment = Assignment(names, labels, parts, folds, 0, np.array(groups, np.int64))
+    return KnownSet(packed, assignment, np.array([shot.label != shot.kind for shot in shots]))
 
 
 def _row(number: int, shot: Shot, image: NDArray[np.uint8]) -> IndexRow:
@@ -144,7 +151,7 @@ CLEAR = ("burn", "ripple", "scratch", "spatter", "crack", "porosity", "sound")
 """Kinds, the ones that are told apart soonest first."""
 
 
-def fine(seed: int, counts: Sequence[int] = (40, 40, 30, 30)) -> KnownSet:
+def fine(seed: int, counts: Sequence[int] = (60, 50, 40, 40)) -> KnownSet:
     """Classes that are each something of its own, of as many photographs as `counts` says."""
     return taken(_fine(counts), seed)
 
@@ -153,7 +160,7 @@ def _fine(counts: Sequence[int]) -> list[Shot]:
     return [Shot(kind, kind) for kind, count in zip(CLEAR, counts, strict=False) for _ in range(count)]
 
 
-def pure_noise(seed: int, counts: Sequence[int] = (40, 40, 30, 30)) -> KnownSet:
+def pure_noise(seed: int, counts: Sequence[int] = (60, 50, 40, 40)) -> KnownSet:
     """Photographs as in `fine`, whose labels have nothing to do with them."""
     shots = _fine(counts)
     return taken(_relabelled(shots, np.random.default_rng(seed).permutation(len(shots))), seed)

@@ -62,6 +62,15 @@ def chance_limit(signal: Signal) -> float:
     return float(np.quantile(signal.chance, 1 - SIGNIFICANT)) if len(signal.chance) else signal.majority
 
 
+def hardly_above_chance(evidence: Evidence) -> bool:
+    """Whether the score may well be chance, or has an interval that begins where chance ends.
+
+    By p alone, 1 in 20 sets of labels that mean nothing would be taken for more.
+    """
+    signal = evidence.signal
+    return signal is not None and (signal.p > SIGNIFICANT or signal.macro_f1.low <= chance_limit(signal))
+
+
 def baseline_sees(signal: Signal) -> bool:
     """Whether the classifier without a net is surely above chance."""
     return signal.baseline.low > chance_limit(signal)

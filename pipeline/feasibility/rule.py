@@ -43,7 +43,7 @@ def _net_blind(evidence: Evidence) -> bool:
 
 
 def _no_signal(evidence: Evidence) -> bool:
-    return by_chance(evidence) and facts.would_have_shown(evidence)
+    return facts.hardly_above_chance(evidence) and facts.would_have_shown(evidence)
 
 
 def _labels(evidence: Evidence) -> bool:
