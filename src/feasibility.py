@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pipeline.data.assignment import read_assignment
 from pipeline.data.packed import open_packed
-from pipeline.feasibility.findings import evidence_of
+from pipeline.feasibility.figures import write_json
+from pipeline.feasibility.findings import evidence_of, sections_of
 from pipeline.feasibility.kept import lock_file
 from pipeline.feasibility.metrics import metrics_of
-from pipeline.feasibility.page import write, write_json
+from pipeline.feasibility.page import write
 from pipeline.feasibility.params import FeasibilityParams
 from pipeline.feasibility.study import new_study
 from pipeline.feasibility.trainings import StudyTrainings
@@ -41,7 +42,7 @@ def main(packed: Path, assignment: Path, page: Path, json: Path) -> None:
             tracked.set_tags({"device": compute.device, "precision": compute.precision})
             trained = trainings.run()
             evidence = evidence_of(study, params.target_f1, trained)
-            write(page, evidence, trained.probe)
+            write(page, evidence, trained.probe, sections_of(evidence, study))
             write_json(json, evidence, trained.probe)
             tracked.log_params({"feasibility": params.model_dump(), "probe": trained.probe.recipe.model_dump()})
             tracked.log_page(page)

@@ -20,7 +20,7 @@ MANY_WRONG = 0.05
 
 
 def learnt_by_heart(evidence: Evidence) -> bool | None:
-    """Whether the recipe's own net, the first, learnt a handful by heart; None: not measured."""
+    """Whether the recipe's own net, the first, learnt a handful by heart; None: not measured, or not to its end."""
     return evidence.overfit[0].passed if evidence.overfit else None
 
 

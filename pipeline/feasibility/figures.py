@@ -41,7 +41,7 @@ def figures(evidence: Evidence, probe: Probe) -> dict[str, Any]:
         "verdict": _plain(judge(evidence)),
         "target": evidence.target,
         "classes": {shown(name): _class(evidence, k) for k, name in enumerate(evidence.class_names)},
-        "overfit": {f"{each.model} {each.resolution}": _plain(each) for each in evidence.overfit} or None,
+        "overfit": {f"{each.model} {each.resolution}": _plain(each, "losses") for each in evidence.overfit} or None,
         "signal": signal and _plain(signal, "f1", "support", "groups", "class_chance"),
         "curve": evidence.curve and _curve(evidence.curve.macro),
         "noise": noise and _noise(noise),
@@ -75,7 +75,11 @@ def _curve(curve: Curve) -> dict[str, Any]:
 
 def _noise(noise: LabelNoise) -> dict[str, Any]:
     doubts = noise.doubts
-    return {**_plain(noise, "by_class", "doubts"), "listed": len(doubts.doubts), "judged": doubts.judged}
+    return {
+        **_plain(noise, "by_class", "doubts", "one", "levels"),
+        "listed": len(doubts.doubts),
+        "judged": doubts.judged,
+    }
 
 
 def _pairs(names: Sequence[str], pairs: Sequence[Pair]) -> dict[str, Any]:

@@ -103,8 +103,9 @@ class Kept:
     def overfit(self, recipe: TrainParams, model: str) -> Overfit | None:
         """Return what came of a net that was to learn a handful by heart, if it is kept."""
         try:
-            return Overfit(**json.loads((self._folder / self.name_of_overfit(recipe, model)).read_bytes()))
-        except (OSError, ValueError, TypeError):
+            found = json.loads((self._folder / self.name_of_overfit(recipe, model)).read_bytes())
+            return Overfit(**found | {"losses": tuple(found["losses"])})
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def keep_overfit(self, recipe: TrainParams, model: str, found: Overfit) -> None:

@@ -114,7 +114,7 @@ def _said(each: Option, first: Option) -> str:
         return f"{each.name} is clearly better, by {gain}: {_limit(each, first)} holds the score down."
     if each.gain.high < 0:
         return f"{each.name} is clearly worse, by {gain}."
-    return f"{each.name}: whether it is better or worse cannot be told from so few photographs, {gain}."
+    return f"Whether {each.name} is better or worse cannot be told from so few photographs: {gain}."
 
 
 def _limit(each: Option, first: Option) -> str:

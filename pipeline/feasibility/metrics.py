@@ -55,7 +55,8 @@ def _finite(steps: Metrics) -> Metrics:
 
 def _overfit(evidence: Evidence) -> Named:
     for each in evidence.overfit:
-        yield f"passed/{each.model}", float(each.passed)
+        if each.passed is not None:
+            yield f"passed/{each.model}", float(each.passed)
         yield f"steps/{each.model}", float(each.steps)
         yield f"loss/{each.model}", each.loss
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import DataError, ParameterError
+from pipeline.feasibility.overfit import PER_CLASS, SECONDS
 from pipeline.feasibility.recipes import as_probe, of_epochs, smaller
 from pipeline.feasibility.study import Study, Training
 from pipeline.feasibility.wanted import KINDS, Wanted, all_wanted, folds_of
-from pipeline.training.overfit import PER_CLASS
 from pipeline.training.recipe import TrainParams
 
 ORIGINAL = "resnet101"
@@ -34,7 +34,7 @@ _MOST_TIMES = 4  # as many epochs as the recipe has, for the sake of that
 _ASKED = 3.0  # images shown that one answer costs: up to four looks, in full precision, forward alone
 _START = 1.0  # seconds to build a net
 _BY_HEART = 100  # steps, mostly
-_ORIGINAL_SHARE, _ORIGINAL_SECONDS = 0.15, 120.0  # that it may take of the time, if there is so much
+_ORIGINAL_SHARE = 0.15  # of the time, that it may take
 
 Speed = Callable[[str, int], float]
 """Net, resolution -> images a second that each of the workers trains by, all at work; 0: it cannot be trained."""
@@ -183,12 +183,10 @@ class _Planner:
 
     def _overfit(self) -> dict[str, float]:
         """Return the nets that are to learn a handful by heart, and the seconds that each takes, mostly."""
-        images, own = _BY_HEART * self._handful, self._recipe.model
-        seconds = {own: images / self._speed()}
-        if own != ORIGINAL and self._budget.seconds >= _ORIGINAL_SECONDS:
-            speed = self._budget.speed(ORIGINAL, self._recipe.resolution)
-            if speed and images / speed <= _ORIGINAL_SHARE * self._budget.seconds:
-                seconds[ORIGINAL] = images / speed
+        own = self._recipe.model
+        seconds = {own: min(SECONDS, _BY_HEART * self._handful / self._speed())}
+        if own != ORIGINAL and _ORIGINAL_SHARE * self._budget.seconds >= SECONDS:
+            seconds[ORIGINAL] = SECONDS
         return seconds
 
     def _training(self, each: Wanted, recipe: TrainParams) -> Training | None:

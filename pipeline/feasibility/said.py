@@ -83,6 +83,8 @@ def overfit_said(evidence: Evidence) -> str:
     net = f"{own.model} at {own.resolution} pixels"
     if own.passed:
         return f"{net} learns a handful of each class by heart, in {counted(own.steps, 'step')}: it can learn."
+    if own.passed is None:
+        return f"{net} was not finished with a handful of each class in its time, which says nothing against it."
     return (
         f"{net} does not even learn a handful of each class by heart: after {counted(own.steps, 'step')} its loss is "
         f"{own.loss:.2f}. Likely cause: {own.cause}."
@@ -154,10 +156,13 @@ def pairs_said(evidence: Evidence) -> str:
 
 def pair_said(evidence: Evidence, pair: Pair) -> str:
     """Say of two classes that they are not told apart, and what taking them as one would bring."""
+    merged = f" As one class, macro F1 would be {score(pair.merged)}, {gained(pair.gain)}."
+    if math.isnan(pair.merged.value):
+        merged = " As one class there is no other left to tell it from."
     return (
         f"{pair_names(evidence, pair)} are not told apart: of one of each, the nets know which is which "
         f"{share(pair.auc)} of the time, where a guess is right 50%, and {pair.confused} of {pair.of} got the "
-        f"other's name. As one class, macro F1 would be {score(pair.merged)}, {gained(pair.gain)}."
+        f"other's name.{merged}"
     )
 
 

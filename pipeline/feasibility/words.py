@@ -252,7 +252,7 @@ def _hopeless_said(evidence: Evidence) -> tuple[str, ...]:
 def say_not_known(evidence: Evidence) -> Words:
     undecided = standing_so(evidence, "not known") or standing_so(evidence, "no amount")
     reasons = (_undecided_said(evidence, undecided), said.signal_said(evidence))
-    if evidence.curve is None or evidence.leaks is None or not evidence.overfit:
+    if evidence.curve is None or evidence.leaks is None or facts.learnt_by_heart(evidence) is None:
         return _not_known(reasons, _MORE_TIME, "What was not measured.")
     k = min(undecided, key=lambda k: more_to_tell(evidence, k))
     return _not_known(

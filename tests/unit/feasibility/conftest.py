@@ -39,4 +39,4 @@ def _stripes(turn: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:SIDE, :SIDE]
     wave = np.sin((x * np.cos(turn * np.pi) + y * np.sin(turn * np.pi)) / 2 + rng.uniform(0, 6))
-    return np.clip(128 + 40 * wave + rng.normal(0, 40, wave.shape), 0, 255).astype(np.uint8)
+    return np.clip(128 + 40 * wave + rng.normal(0, 10, wave.shape), 0, 255).astype(np.uint8)

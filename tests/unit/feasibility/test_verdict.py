@@ -219,6 +219,21 @@ def test_pair_is_merged_only_on_evidence():
     assert judge(replace(fine(), pairs=[pair(told_apart=False)])).kind == "go"  # both are at the target
 
 
+def test_merging_the_only_two_classes_promises_nothing():
+    nothing = Measured(math.nan, math.nan, math.nan)
+    only = replace(pair(told_apart=False), merged=nothing, gain=nothing, dropped=nothing)
+    reasons = judge(replace(one_class(), pairs=[only])).reasons
+    assert "no other left" in reasons[0]
+    assert "nan" not in reasons[0]
+
+
+def test_net_that_was_not_finished_is_not_blamed():
+    unfinished = replace(heart(), passed=None)
+    assert judge(replace(fine(), overfit=[unfinished])).kind == "go"
+    assert judge(replace(FLAT, overfit=[unfinished])).rule == "not-known"
+    assert judge(replace(pure_noise(), overfit=[unfinished])).rule == "too-small"
+
+
 def test_copies_do_not_spoil_a_set_that_reaches_the_target():
     verdict = judge(replace(fine(), leaks=leaks(0.98, 0.6)))
     assert verdict.kind == "go"
