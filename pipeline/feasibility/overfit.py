@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from pipeline.data.packed import PackedSet
 from pipeline.errors import PipelineError
@@ -159,6 +159,8 @@ def losses_svg(found: Sequence[Overfit]) -> Figure:
         axes.plot(steps, each.losses, line, color=color, marker="o", markersize=2.5, label=each.model)
     axes.axhline(LEARNT, color=MUTED, linewidth=1.2, linestyle=":")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set(xlabel="Step", ylabel="Loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(axis="y")

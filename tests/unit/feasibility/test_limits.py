@@ -20,7 +20,7 @@ def answers(wrong, rows=None):
     """Right but for the first so many photographs of each class."""
     y_pred = LABELS.copy()
     for k in range(3):
-        y_pred[np.flatnonzero(LABELS == k)[:wrong]] = (k + 1) % 3
+        y_pred[np.flatnonzero(k == LABELS)[:wrong]] = (k + 1) % 3
     rows = np.arange(len(LABELS)) if rows is None else rows
     paths = [str(row) for row in rows]
     return Predictions(("a", "b", "c"), LABELS[rows], np.eye(3)[y_pred[rows]], paths, rows)

@@ -83,5 +83,5 @@ def test_unknown_net(study):
 def test_weights_are_of_the_recipes_own_net(study, tmp_path):
     with_weights = RECIPE.model_copy(update={"weights": str(tmp_path / "gone.pth")})
     assert check(study, with_weights, ["squeezenet1_1"], CPU, seconds=0)[0].steps == 1
-    with pytest.raises(ModelError, match="gone.pth"):
+    with pytest.raises(ModelError, match=r"gone\.pth"):
         check(study, with_weights, [RECIPE.model], CPU)
