@@ -27,8 +27,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.evaluation.predictions import Predictions
-from pipeline.feasibility.noise import told_from
-from pipeline.feasibility.pairs import perhaps_one
+from pipeline.feasibility.noise import tell
 from pipeline.feasibility.study import FOLDS
 from pipeline.report.labels import likely_wrong
 
@@ -97,9 +96,14 @@ def judge(
         probabilities[judged] = answer(packed, train, judged, int(rng.integers(1000)))
     paths = [entry.path for entry in packed.index]
     folds = Predictions(packed.class_names, packed.labels, probabilities, paths, rows, group)
-    levels = told_from(folds, perhaps_one(folds, rng))
-    rates = (levels.likeliest.rate, levels.lowest.rate, levels.highest.rate)
-    return Found(*rates, len(likely_wrong(folds).doubts) / len(truth), float((folds.y_pred == truth).mean()))
+    rate = tell(folds, rng).rate
+    return Found(
+        rate.value,
+        rate.low,
+        rate.high,
+        len(likely_wrong(folds).doubts) / len(truth),
+        float((folds.y_pred == truth).mean()),
+    )
 
 
 def main() -> None:

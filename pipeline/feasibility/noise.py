@@ -1,8 +1,8 @@
 """Are the labels the limit? How many are likely wrong, and what score they leave to be reached.
 
 The rate is told from the nets' own mistakes by how sure they are: see `lapses`. Two classes that the nets do not tell
-apart at all are rather one class (`pairs`) than full of wrong labels, and count as one here. Which photographs: by
-confident learning (`report.labels`), whose count is not used, since it holds a weak net's mistakes too.
+apart at all are rather one class (`pairs`) than full of wrong labels, and count as one here, but for the upper limit.
+Which photographs: by confident learning (`report.labels`), whose count is not used: it holds a weak net's mistakes.
 """
 
 from collections import defaultdict
@@ -48,7 +48,8 @@ class LabelNoise:
     doubts : which, the likeliest first.
     ceiling : macro F1 that a net without fault would get, judged by these labels.
     believed : whether the nets know enough for any of it to be believed.
-    one : pairs of classes, of which it is not known that they are two; labels that mix up these are not counted.
+    one : pairs of classes, of which it is not known that they are two; labels that mix up these count for the
+        upper limits alone.
     levels : what the rate was told from, for its picture.
     """
 
@@ -62,24 +63,51 @@ class LabelNoise:
     levels: Levels | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What the rate of wrong labels is told from.
+
+    Attributes
+    ----------
+    one : pairs of classes, of which it is not known that they are two.
+    levels : with these as one class.
+    upper : what the upper limit is told from: that, or all classes as they are, whichever has it higher.
+    """
+
+    one: tuple[tuple[int, int], ...]
+    levels: Levels
+    upper: Levels
+
+    @property
+    def rate(self) -> Measured:
+        """The rate and its 95% interval."""
+        return Measured(self.levels.likeliest.rate, self.levels.lowest.rate, self.upper.highest.rate)
+
+
 def measure(study: Study, folds: Predictions, rng: np.random.Generator) -> LabelNoise:
     """Estimate how many labels are wrong from answers of nets that had not seen the photographs."""
-    one = perhaps_one(folds, rng)
-    levels = told_from(folds, one)
+    told = tell(folds, rng)
     # What goes with the label counts as right: a net that makes just the labeller's mistake is rare.
-    curves = levels.likeliest, levels.lowest, levels.highest
-    value, low, high = (np.where(levels.against, curve.wrong(levels.margin), 0.0) for curve in curves)
+    curves = (told.levels, told.levels.likeliest), (told.levels, told.levels.lowest), (told.upper, told.upper.highest)
+    value, low, high = (np.where(seen.against, curve.wrong(seen.margin), 0.0) for seen, curve in curves)
     ceilings = [_ceiling(folds, wrong) for wrong in (value, high, low)]
     return LabelNoise(
-        Measured(levels.likeliest.rate, levels.lowest.rate, levels.highest.rate),
+        told.rate,
         tuple(_of_class(folds, k, (value, low, high), rng) for k in range(len(study.class_names))),
         conflicts(study),
         likely_wrong(folds),
         Measured(ceilings[0], min(ceilings), max(ceilings)),
         _knows_something(folds, rng),
-        tuple(one),
-        levels,
+        told.one,
+        told.levels,
     )
+
+
+def tell(folds: Predictions, rng: np.random.Generator) -> Told:
+    """Tell the rate of wrong labels; where classes may be one, their labels count for the upper limit alone."""
+    one = tuple(perhaps_one(folds, rng))
+    levels, every = told_from(folds, one), told_from(folds)
+    return Told(one, levels, max(levels, every, key=lambda each: each.highest.rate))
 
 
 def told_from(folds: Predictions, one: Sequence[tuple[int, int]] = ()) -> Levels:
@@ -168,7 +196,7 @@ def _drawn(found: LabelNoise) -> list[Drawing]:
         "Dots: the share of answers against their label, by how sure they are, with 95% intervals; the curve through "
         "them, and the level that it falls to, which is the share of wrong labels"
     )
-    return [Drawing(level_svg(found.levels), alt)] if found.levels else []
+    return [Drawing(level_svg(found.levels, found.rate), alt)] if found.levels else []
 
 
 _NOTES = (
@@ -210,7 +238,7 @@ def _one_said(found: LabelNoise, study: Study) -> list[str]:
         return []
     names = study.class_names
     pairs = "; ".join(f"{named(names, first)} and {named(names, second)}" for first, second in found.one)
-    return [f"Not counted are labels that may be wrong between classes that the nets do not tell apart: {pairs}."]
+    return [f"Labels between classes that the nets do not tell apart count for the upper limit alone: {pairs}."]
 
 
 def _conflicts_said(found: LabelNoise) -> list[str]:
@@ -241,13 +269,12 @@ def _photo(study: Study, doubt: Doubt) -> Photo:
 
 
 @drawing
-def level_svg(levels: Levels) -> Figure:
+def level_svg(levels: Levels, rate: Measured) -> Figure:
     """Draw the share of answers against their label by how sure they are, the curve, and the level that it falls to."""
     figure = Figure(figsize=(4.4, 2.9))
     axes = figure.subplots()
-    rates = levels.lowest.rate, levels.likeliest.rate, levels.highest.rate
-    axes.axhspan(rates[0], max(rates[2], rates[0] + 0.004), color=ORANGE, alpha=0.25, linewidth=0)
-    axes.axhline(rates[1], color=ORANGE, linestyle="--", label="wrong labels, 95%")
+    axes.axhspan(rate.low, rate.high, color=ORANGE, alpha=0.25, linewidth=0)
+    axes.axhline(rate.value, color=ORANGE, linestyle="--", label="wrong labels, 95%")
     parts = np.array_split(np.argsort(levels.margin, kind="stable"), min(_DOTS, len(levels.margin)))
     places = (np.arange(len(parts)) + 0.5) / len(parts)
     shares = [Rate(int(levels.against[part].sum()), len(part)) for part in parts]

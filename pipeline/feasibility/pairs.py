@@ -101,9 +101,15 @@ def mixed_up(folds: Predictions) -> list[tuple[int, int]]:
 
 
 def perhaps_one(folds: Predictions, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Return the pairs that are not told apart, and where it is not even sure that anything of it is known."""
+    """Return the pairs that are not told apart, and where it is not even sure that anything of it is known.
+
+    Not those with a class that is told apart from one of the two and not from the other: it is no part of a class, but
+    unknown as a whole, as a small one is that has many wrong labels.
+    """
     areas = [(pair, area(folds, *pair, rng)) for pair in mixed_up(folds)]
-    return [pair for pair, auc in areas if auc.low <= _COIN and auc.high < APART]
+    found = [pair for pair, auc in areas if auc.low <= _COIN and auc.high < APART]
+    like = {k: {k}.union(*(pair for pair in found if k in pair)) for pair in found for k in pair}
+    return [(first, second) for first, second in found if like[first] == like[second]]
 
 
 def _pair(folds: Predictions, first: int, second: int, rng: np.random.Generator) -> Pair:

@@ -10,7 +10,7 @@ from judged_sets import text
 from labels_sets import answers, from_logits, study_of
 from sklearn.metrics import f1_score, roc_auc_score
 
-from pipeline.feasibility.pairs import APART, MOST, area, measure, merged, pairs_section, without
+from pipeline.feasibility.pairs import APART, MOST, area, measure, merged, pairs_section, perhaps_one, without
 
 SIZES = [120, 40, 35, 30]
 
@@ -54,6 +54,28 @@ def test_the_pair_is_named_and_merging_it_brings_what_it_says():
     assert "Merge them" in section.said[0]
     assert len(section.table.rows) == len(found)
     assert section.pictures[0].svg.startswith("<svg")
+
+
+def test_a_class_that_is_like_two_different_ones_is_not_one_with_either():
+    """The nets tell a from b, and know nothing of c."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [60, 60, 40])
+    study = study_of(labels)
+    logits = 3 * np.eye(3)[labels]
+    logits[labels == 2] = 3
+    logits[:, 2] = 3 + rng.normal(0, 1, 160)
+    folds = from_logits(study, logits)
+    assert [area(folds, *pair, rng).low <= 0.5 for pair in ((0, 2), (1, 2))] == [True, True]
+    assert area(folds, 0, 1, rng).low > APART
+    assert perhaps_one(folds, rng) == []
+
+
+def test_three_thirds_of_a_class_are_one():
+    rng = np.random.default_rng(0)
+    three = np.repeat([0, 1, 2, 3], [80, 40, 40, 40])
+    split = study_of(three)
+    parts = np.where(three > 0, rng.integers(1, 4, 200), 0)
+    assert sorted(perhaps_one(answers(split, parts, 5, rng), rng)) == [(1, 2), (1, 3), (2, 3)]
 
 
 def test_what_is_hard_but_real_is_not_called_one_class():
