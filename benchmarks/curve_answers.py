@@ -23,7 +23,7 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.feasibility.study import FOLDS, Study, answered, nested, new_study
 
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
-NET = "resolution=48,epochs={epochs},batch_size=32,lr=1e-3,threads=1,device=cpu"
+NET = "resolution=48,epochs={epochs},batch_size=32,lr=1e-3,threads=1"
 EPOCHS, MOST_EPOCHS = 12, 48  # a small share is shown as many pictures as a large one, up to a point
 
 Learner = Callable[[PackedSet, NDArray[np.int64], NDArray[np.int64], int], NDArray[np.float32]]

@@ -138,7 +138,7 @@ def _predictions(y_true: NDArray[np.int64], y_pred: NDArray[np.int64], num_class
 
 
 def print_made(trials: int) -> None:
-    """Print the coverage of `needed`, `doubled` and F1 now, by class size."""
+    """Print the coverage and the mean width by class size; for `needed`, how often its upper end is finite."""
     held: dict[str, list[list[bool]]] = defaultdict(list)
     width: dict[str, list[list[float]]] = defaultdict(list)
     never: list[list[tuple[bool, float]]] = []
@@ -158,7 +158,7 @@ def print_made(trials: int) -> None:
         never.append([(bool(truth[0] < 0.1), curve.p_reach) for curve, truth in zip(found, laws, strict=True)])
     print(f"{'photographs':20s}" + "".join(f"{size:>14d}" for size in SIZES))
     for what, rows in held.items():
-        cells = zip(np.mean(rows, axis=0), np.median(width[what], axis=0), strict=True)
+        cells = zip(np.mean(rows, axis=0), np.mean(width[what], axis=0), strict=True)
         print(f"{what:20s}" + "".join(f"{f'{share:.0%} ({wide:.2f})':>14s}" for share, wide in cells))
     chances = np.array(never)
     for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1.01)):
@@ -169,11 +169,11 @@ def print_made(trials: int) -> None:
 
 
 def _checked(curve: Curve, truth: Array) -> dict[str, tuple[bool, float]]:
-    """Whether each interval holds the truth, and its width (for `needed`: its high over its low end)."""
+    """Whether each interval holds the truth, and its width (for `needed`: 1 if its upper end is finite, else 0)."""
     a, b, c = truth
     needed = ((b / (0.1 - a)) ** (1 / c) if a < 0.1 else np.inf) / curve.teaching
     needed = max(1.0, np.ceil(needed)) if needed < 100_000 else np.inf
-    held = {"needed": (curve.needed.low <= needed <= curve.needed.high, curve.needed.high / curve.needed.low)}
+    held = {"needed": (curve.needed.low <= needed <= curve.needed.high, float(np.isfinite(curve.needed.high)))}
     for name, times in (("F1 now", 1.0), ("doubled", 2.0), ("4 times", 4.0)):
         at = law(truth[None], np.array([times * curve.counts[-1]]))[0, 0]
         low, high = np.quantile(law(curve.drawn, np.array([times * curve.counts[-1]])), [0.025, 0.975])

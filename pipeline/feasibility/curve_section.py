@@ -8,14 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from pipeline.evaluation.estimates import Measured
-from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE
-from pipeline.evaluation.text import shorten, shorten_apart
+from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE, drawable_names
+from pipeline.evaluation.text import shorten
 from pipeline.feasibility.learning_curve import FAR, Curve, LearningCurve
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
 from pipeline.report.words import named
-from pipeline.text import shown
 
 _ACROSS = 3  # curves in a row
 _WIDE, _HIGH = 4.4, 1.3  # inches: of the drawing, and of a row of it
@@ -47,8 +46,7 @@ def words_of(curve: Curve, name: str) -> str:
     low, value, high = (rounded(each) for each in (curve.needed.low, curve.needed.value, curve.needed.high))
     wanted = f"photographs of {name} in all ({curve.now} now)"
     if np.isfinite(curve.needed.high):
-        start = f"some {low} to {high}" if curve.needed.low > curve.now else f"up to {high}"
-        return f"{start} {wanted}"
+        return f"some {low} to {high} {wanted}"
     if not np.isfinite(curve.needed.value):
         return f"{low} {wanted} at the least, and more likely than not no amount is enough"
     return f"some {value} {wanted}, at the least {low}; it may be that no amount is enough"
@@ -67,6 +65,7 @@ def rounded(amount: float) -> str:
 def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
     """One paragraph for the classes that are there, for those that need more, and for those that no amount helps."""
     there: list[str] = []
+    perhaps: list[str] = []
     never: list[str] = []
     more: list[Curve] = []
     for curve, name in zip(found.classes, names, strict=True):
@@ -74,6 +73,8 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
             there.append(name)
         elif hopeless(curve):
             never.append(name)
+        elif curve.needed.value <= curve.now:
+            perhaps.append(name)
         else:
             more.append(curve)
     more.sort(key=lambda curve: (curve.needed.value - curve.now) / curve.now, reverse=True)
@@ -86,6 +87,8 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
         said.append(f"No amount of such photographs would bring {_some(never)} to {target}, by what is seen.")
     if there:
         said.append(f"At {target} or above already: {_some(there)}.")
+    if perhaps:
+        said.append(f"Perhaps there already, but too few photographs are seen to be sure: {_some(perhaps)}.")
     return said
 
 
@@ -121,6 +124,8 @@ def _needed(curve: Curve) -> str:
         return "no amount"
     if curve.needed.high <= curve.now:
         return "there already"
+    if curve.needed.value <= curve.now:
+        return "perhaps there"
     low, high = rounded(curve.needed.low), rounded(curve.needed.high)
     return f"{low} to {high}" if np.isfinite(curve.needed.high) else f"{low} or more"
 
@@ -144,7 +149,7 @@ def _notes(found: LearningCurve, names: Sequence[str]) -> list[str]:
 @drawing
 def curves_svg(found: LearningCurve, class_names: Sequence[str]) -> Figure:
     """Draw the curves, macro F1 first, by the number of photographs that there are."""
-    titles = ["macro F1", *shorten_apart([shown(name) for name in class_names], 17)]
+    titles = ["macro F1", *drawable_names(class_names, 17)]
     curves = (found.macro, *found.classes)
     rows = -(-len(curves) // _ACROSS)
     figure = Figure(figsize=(_WIDE, _HIGH * rows + 0.2), layout="constrained")
@@ -163,7 +168,7 @@ def curves_svg(found: LearningCurve, class_names: Sequence[str]) -> Figure:
 def _draw(axes: Axes, curve: Curve, title: str, target: float) -> None:
     amounts = curve.counts / curve.teaching
     end = curve.needed.value if np.isfinite(curve.needed.value) else 0
-    x = np.geomspace(amounts[0], np.clip(end * 1.2, 2.5 * curve.now, 40 * curve.now), 40)
+    x = np.geomspace(amounts[0], np.clip(end * 1.2, 2.5 * curve.now, 40 * curve.now), 25)
     low, middle, high = np.quantile(curve.f1_at(x), [0.025, 0.5, 0.975], axis=0)
     axes.fill_between(x, low, high, color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(x, middle, color=BLUE, linewidth=1.3)

@@ -19,6 +19,7 @@ MOST = 100_000
 FAR = 30
 """Times the photographs that there are: more than that nobody takes, and no law is to be trusted so far."""
 _TAIL = (1 - CONFIDENCE) / 2
+_INTERVAL_DRAWS = 1000  # the limits of a point are drawn, no more: to a hundredth will do
 _REPEATS = 5  # of the draws that tell how many photographs a share holds
 
 
@@ -155,7 +156,8 @@ def _with_limits(answers: Predictions, rng: np.random.Generator) -> tuple[Scores
     y_true, y_pred, num_classes = answers.y_true, answers.y_pred, len(answers.class_names)
     value = score(y_true, y_pred, num_classes)
     together = clusters(y_true, y_pred, answers.groups, num_classes)
-    low, high = score_intervals(confusion_matrix(y_true, y_pred, num_classes), value, rng, together=together)
+    confusion = confusion_matrix(y_true, y_pred, num_classes)
+    low, high = score_intervals(confusion, value, rng, _INTERVAL_DRAWS, together)
     return value, low, high
 
 
