@@ -67,6 +67,8 @@ def signal(f1=None, p=0.005, sizes=SIZES, **changes):
         "chance": rng.uniform(0.1, 0.2, 200),
         "class_chance": rng.uniform(0.0, 0.3, (200, len(sizes))),
         "p": p,
+        "class_p": np.full(len(sizes), p),
+        "shuffled": True,
     }
     return Signal(**found | changes)
 

@@ -140,7 +140,7 @@ def _alike(auc: Measured) -> bool:
 def area(folds: Predictions, first: int, second: int, rng: np.random.Generator) -> Measured:
     """Return the area under the ROC curve of two classes that have photographs, and its 95% interval."""
     own, other = (np.flatnonzero(folds.y_true == k) for k in (first, second))
-    chances = folds.probabilities[:, [first, second]] + 1e-12
+    chances = np.maximum(folds.probabilities[:, [first, second]], 1e-12)
     share = np.round(chances[:, 0] / chances.sum(axis=1), 9)  # equal but for rounding is equal
     before = (share[own][:, None] > share[other]) + 0.5 * (share[own][:, None] == share[other])
     _, group = np.unique(folds.groups, return_inverse=True)

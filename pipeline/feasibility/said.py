@@ -36,7 +36,7 @@ def amount(evidence: Evidence, k: int) -> str:
     low, value, high = (_rounded(each) for each in (wanted.low, wanted.value, wanted.high))
     if wanted.high <= now + 1:
         return f"a few more than {now}"
-    if wanted.value > FAR * now:
+    if math.isinf(wanted.value) or (math.isinf(wanted.high) and wanted.value > FAR * now):
         return f"{_rounded(max(wanted.low, 2 * now)):.0f} at the least"
     if math.isinf(wanted.high):
         return f"some {value:.0f}, perhaps many more"
