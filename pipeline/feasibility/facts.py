@@ -8,7 +8,7 @@ from pipeline.feasibility.limits import Option
 from pipeline.feasibility.noise import LabelNoise
 from pipeline.feasibility.pairs import Pair
 from pipeline.feasibility.signal import Signal
-from pipeline.feasibility.standing import SIGNIFICANT, standings
+from pipeline.feasibility.standing import SIGNIFICANT, TO_JUDGE, standings
 from pipeline.report.shortcuts import Association
 
 ENOUGH = 30
@@ -85,6 +85,11 @@ def lacking(evidence: Evidence) -> dict[int, int]:
     return {k: ENOUGH - int(evidence.groups[k]) for k in largest if evidence.groups[k] < ENOUGH}
 
 
+def only_a_handful(evidence: Evidence) -> bool:
+    """Whether no class has groups enough to judge it by, and not all are at the target even so."""
+    return int(evidence.groups.max()) < TO_JUDGE and not at_target(evidence)
+
+
 def would_have_shown(evidence: Evidence) -> bool:
     """Whether a score that is good for anything would have been seen, if there was one.
 
@@ -105,7 +110,7 @@ def known_noise(evidence: Evidence) -> LabelNoise | None:
 def labels_are_the_limit(evidence: Evidence) -> bool:
     """Whether labels are wrong in number, the target is out of reach by them, and they alone may be why it is missed.
 
-    In number: surely `MANY_WRONG`, or likely `SO_MANY_WRONG`. Where the net is surely worse than they let it be, it makes
+    In number: surely `MANY_WRONG`, or likely `SO_MANY_WRONG`. A net that is surely worse than they let it be makes
     mistakes of its own, which may pass for wrong labels.
     """
     noise, signal = known_noise(evidence), evidence.signal

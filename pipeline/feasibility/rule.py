@@ -78,6 +78,7 @@ RULE = (
     Row("net-blind", "unknown", _net_blind, words.say_net_blind),
     Row("no-signal", "change", _no_signal, words.say_no_signal),
     Row("too-small", "unknown", by_chance, words.say_too_small),
+    Row("handful", "unknown", facts.only_a_handful, words.say_handful),
     Row("wrong-labels", "change", _labels, words.say_labels),
     Row("one-class", "change", lambda evidence: bool(facts.not_told_apart(evidence)), words.say_one_class),
     Row("go", "go", _go, words.say_go),
