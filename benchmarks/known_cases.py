@@ -1,9 +1,9 @@
 """How often is the verdict right? `python benchmarks/known_cases.py [CASE ...] [--seeds 4] [--nets]`.
 
-Draws sets of which the answer is known (`tests/known_sets.py`), smaller and larger, of few and of many classes, computes
-the findings from out-of-fold answers, and prints how often the rule says what is wanted, and what it says else. What
-learns is a logistic regression on the features of a net that has seen such pictures: some 5 s a set. `--nets`: nets, as
-in `tests/end_to_end/test_known_cases.py`: some 20 to 40 s a set.
+Draws sets of which the answer is known (`tests/known_sets.py`), smaller and larger, of few and of many classes, finds
+from out-of-fold answers what there is to find, and prints how often the rule says what is wanted, and what it says
+else. What learns is a logistic regression on features of a net that has seen such pictures: some 5 s a set. `--nets`:
+nets, as in `tests/end_to_end/test_known_cases.py`: some 20 to 40 s a set.
 
     python benchmarks/known_cases.py noise labels --seeds 10
 """

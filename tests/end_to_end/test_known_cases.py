@@ -9,6 +9,8 @@ from pipeline.feasibility.standing import standing_so, wanted_in_all
 from pipeline.feasibility.verdict import Verdict, judge
 from pipeline.training.device import cpu_threads
 
+pytestmark = pytest.mark.slow
+
 SCORES, ALL = ("folds", "shuffled"), ("folds", "curve", "shuffled")
 
 
@@ -76,3 +78,4 @@ def test_a_file_type_that_gives_the_class_away_is_no_score(weights):
 def test_of_a_handful_nothing_is_known(weights):
     verdict, _ = found(sets.too_few(0), weights)
     assert (verdict.kind, verdict.rule) == ("unknown", "too-small")
+    assert "photograph" in verdict.headline
