@@ -8,7 +8,7 @@ from pipeline.feasibility.limits import Option
 from pipeline.feasibility.noise import LabelNoise
 from pipeline.feasibility.pairs import Pair
 from pipeline.feasibility.signal import Signal
-from pipeline.feasibility.standing import SIGNIFICANT, standings
+from pipeline.feasibility.standing import SIGNIFICANT, TO_JUDGE, standings
 from pipeline.report.shortcuts import Association
 
 ENOUGH = 30
@@ -16,7 +16,10 @@ ENOUGH = 30
 MUCH = 0.1
 """Of a macro F1, that copies make."""
 MANY_WRONG = 0.05
-"""Share of wrong labels."""
+"""Share of wrong labels, at the least."""
+SO_MANY_WRONG = 0.15
+"""Share of wrong labels, as the likeliest: where a fifth of 150 are wrong, the lower limit is often near 0; where none
+are, a net that learns anything seldom finds so many (`benchmarks/known_cases.py`)."""
 
 
 def learnt_by_heart(evidence: Evidence) -> bool | None:
@@ -62,6 +65,15 @@ def chance_limit(signal: Signal) -> float:
     return float(np.quantile(signal.chance, 1 - SIGNIFICANT)) if len(signal.chance) else signal.majority
 
 
+def hardly_above_chance(evidence: Evidence) -> bool:
+    """Whether the score may well be chance, or has an interval that begins where chance ends.
+
+    By p alone, 1 in 20 sets of labels that mean nothing would be taken for more.
+    """
+    signal = evidence.signal
+    return signal is not None and (signal.p > SIGNIFICANT or signal.macro_f1.low <= chance_limit(signal))
+
+
 def baseline_sees(signal: Signal) -> bool:
     """Whether the classifier without a net is surely above chance."""
     return signal.baseline.low > chance_limit(signal)
@@ -71,6 +83,11 @@ def lacking(evidence: Evidence) -> dict[int, int]:
     """Return the classes, of the two with the most groups, that have fewer than `ENOUGH`, and how many they lack."""
     largest = np.argsort(-evidence.groups, kind="stable")[:2].tolist()
     return {k: ENOUGH - int(evidence.groups[k]) for k in largest if evidence.groups[k] < ENOUGH}
+
+
+def only_a_handful(evidence: Evidence) -> bool:
+    """Whether no class has groups enough to judge it by, and not all are at the target even so."""
+    return int(evidence.groups.max()) < TO_JUDGE and not at_target(evidence)
 
 
 def would_have_shown(evidence: Evidence) -> bool:
@@ -91,9 +108,16 @@ def known_noise(evidence: Evidence) -> LabelNoise | None:
 
 
 def labels_are_the_limit(evidence: Evidence) -> bool:
-    """Whether labels are surely wrong in number, and so many that the target is out of reach."""
-    noise = known_noise(evidence)
-    return noise is not None and noise.rate.low >= MANY_WRONG and noise.ceiling.value < evidence.target
+    """Whether labels are wrong in number, the target is out of reach by them, and they alone may be why it is missed.
+
+    In number: surely `MANY_WRONG`, or likely `SO_MANY_WRONG`. A net that is surely worse than they let it be makes
+    mistakes of its own, which may pass for wrong labels.
+    """
+    noise, signal = known_noise(evidence), evidence.signal
+    if noise is None or signal is None or noise.ceiling.value >= evidence.target:
+        return False
+    in_number = noise.rate.low >= MANY_WRONG or noise.rate.value >= SO_MANY_WRONG
+    return in_number and noise.ceiling.low <= signal.macro_f1.high
 
 
 def not_told_apart(evidence: Evidence) -> list[Pair]:

@@ -43,7 +43,7 @@ def _net_blind(evidence: Evidence) -> bool:
 
 
 def _no_signal(evidence: Evidence) -> bool:
-    return by_chance(evidence) and facts.would_have_shown(evidence)
+    return facts.hardly_above_chance(evidence) and facts.would_have_shown(evidence)
 
 
 def _labels(evidence: Evidence) -> bool:
@@ -78,6 +78,7 @@ RULE = (
     Row("net-blind", "unknown", _net_blind, words.say_net_blind),
     Row("no-signal", "change", _no_signal, words.say_no_signal),
     Row("too-small", "unknown", by_chance, words.say_too_small),
+    Row("handful", "unknown", facts.only_a_handful, words.say_handful),
     Row("wrong-labels", "change", _labels, words.say_labels),
     Row("one-class", "change", lambda evidence: bool(facts.not_told_apart(evidence)), words.say_one_class),
     Row("go", "go", _go, words.say_go),

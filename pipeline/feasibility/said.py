@@ -8,7 +8,7 @@ from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.facts import alarms, better_option, chance_limit
 from pipeline.feasibility.limits import Option
 from pipeline.feasibility.pairs import Pair
-from pipeline.feasibility.standing import by_chance, standing_so, wanted_in_all
+from pipeline.feasibility.standing import FAR, by_chance, standing_so, wanted_in_all
 from pipeline.report.words import counted, listed, quoted
 
 NOT_MEASURED = "Not measured: there was no time."
@@ -36,8 +36,8 @@ def amount(evidence: Evidence, k: int) -> str:
     low, value, high = (_rounded(each) for each in (wanted.low, wanted.value, wanted.high))
     if wanted.high <= now + 1:
         return f"a few more than {now}"
-    if math.isinf(wanted.value):
-        return f"{low:.0f} at the least"
+    if math.isinf(wanted.value) or (math.isinf(wanted.high) and wanted.value > FAR * now):
+        return f"{_rounded(max(wanted.low, 2 * now)):.0f} at the least"
     if math.isinf(wanted.high):
         return f"some {value:.0f}, perhaps many more"
     if wanted.low <= now + 1:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.feasibility import facts, said
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.standing import LEEWAY, TO_JUDGE, more_to_tell, standing_so
-from pipeline.report.words import counted, photographs, quoted
+from pipeline.report.words import counted, listed, photographs, quoted
 
 _MORE_TIME = "twice the time (feasibility.minutes in params.yaml)"
 
@@ -120,6 +122,21 @@ def say_too_small(evidence: Evidence) -> Words:
         ),
         tell,
         "A score above chance, or one that is not with photographs enough.",
+    )
+
+
+def say_handful(evidence: Evidence) -> Words:
+    # Those that lack the fewest: it tells most for the least.
+    order = np.argsort(-evidence.groups, kind="stable")[: said.MOST_NAMED].tolist()
+    more = [f"{TO_JUDGE - int(evidence.groups[k])} more of {quoted(evidence.class_names[k])}" for k in order]
+    return _not_known(
+        (
+            said.signal_said(evidence),
+            f"There is something to be learnt, but no class has {TO_JUDGE} parts to judge it by: what it is worth, "
+            "whether labels are wrong, and what more photographs would bring cannot be told by so few.",
+        ),
+        f"photograph {listed(more)}, each on another part",
+        f"Scores of classes that {TO_JUDGE} parts judge.",
     )
 
 

@@ -44,6 +44,7 @@ from pipeline.feasibility.verdict import judge
 HEARTLESS = one_class_short(overfit=[heart(False)])
 SHORTCUT = evidence(leaks=leaks(associations=[association()], attributes=0.88))
 BLIND = evidence(signal=signal([0.15] * 7, p=0.4, baseline=measured(0.5)))
+HANDFUL = one_class_short(groups=np.full(7, TO_JUDGE - 1))
 FLAT = one_class_short(curve=curves({2: HOPELESS}))
 FLAT_BUT_SHARPER = one_class_short(curve=curves({2: HOPELESS}), limits=limits(0.1))
 UNDECIDED = one_class_short(curve=curves({2: UNCLEAR}))
@@ -56,6 +57,7 @@ CASES = {
     "net-blind": ("unknown", BLIND),
     "no-signal": ("change", pure_noise()),
     "too-small": ("unknown", small()),
+    "handful": ("unknown", HANDFUL),
     "wrong-labels": ("change", wrong_labels()),
     "one-class": ("change", one_class()),
     "go": ("go", fine()),

@@ -1,0 +1,81 @@
+"""Sets of which the right verdict is known get it, by trainings of real nets."""
+
+import feasibility_cases as cases
+import known_sets as sets
+import pytest
+
+from pipeline.feasibility.evidence import Evidence
+from pipeline.feasibility.standing import standing_so, wanted_in_all
+from pipeline.feasibility.verdict import Verdict, judge
+from pipeline.training.device import cpu_threads
+
+pytestmark = pytest.mark.slow
+
+SCORES, ALL = ("folds", "shuffled"), ("folds", "curve", "shuffled")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    with cpu_threads(1):
+        return cases.experienced(tmp_path_factory.mktemp("weights") / "experienced.safetensors")
+
+
+def found(known, weights, kinds=SCORES) -> tuple[Verdict, Evidence]:
+    with cpu_threads(1):
+        evidence = cases.evidence(known, weights, kinds)
+    return judge(evidence), evidence
+
+
+def test_a_fine_set_is_a_go(weights):
+    verdict, evidence = found(sets.fine(0), weights)
+    assert (verdict.kind, verdict.rule) == ("go", "go")
+    assert evidence.noise.rate.high < 0.1
+
+
+def test_labels_that_mean_nothing_are_a_stop(weights):
+    verdict, evidence = found(sets.pure_noise(0), weights)
+    assert (verdict.kind, verdict.rule) == ("change", "no-signal")
+    assert not evidence.noise.believed
+
+
+def test_shuffled_labels_are_found_and_counted(weights):
+    known = sets.wrong_labels(0)
+    verdict, evidence = found(known, weights)
+    assert (verdict.kind, verdict.rule) == ("change", "wrong-labels")
+    assert evidence.noise.rate.low <= known.wrong.mean() <= evidence.noise.rate.high
+    assert "of them are likely wrong" in verdict.headline
+    listed = [doubt.row for doubt in evidence.noise.doubts.doubts]
+    assert known.wrong[listed].mean() > 0.8
+
+
+def test_more_are_wanted_of_a_rare_class(weights):
+    verdict, evidence = found(sets.one_rare(0), weights, ALL)
+    rare = evidence.class_names.index(sets.RARE)
+    assert (verdict.kind, verdict.rule) == ("collect", "collect")
+    assert standing_so(evidence, "wants more") == [rare]
+    assert f"“{sets.RARE}”" in verdict.headline
+    assert 20 <= wanted_in_all(evidence, rare).low <= 80
+
+
+def test_two_classes_that_are_one_are_to_be_merged(weights):
+    verdict, _ = found(sets.twins(0), weights)
+    assert (verdict.kind, verdict.rule) == ("change", "one-class")
+    assert verdict.headline == "Change the task: take “fissure” and “hair” as one class."
+
+
+def test_copies_are_no_score(weights):
+    verdict, evidence = found(sets.copies(0), weights)
+    assert (verdict.kind, verdict.rule) == ("change", "copies")
+    assert evidence.leaks.gap.low > 0.2
+
+
+def test_a_file_type_that_gives_the_class_away_is_no_score(weights):
+    verdict, _ = found(sets.file_types(0), weights)
+    assert (verdict.kind, verdict.rule) == ("change", "shortcut")
+    assert "the file type gives the class away" in verdict.headline
+
+
+def test_of_a_handful_nothing_is_known(weights):
+    verdict, _ = found(sets.too_few(0), weights)
+    assert (verdict.kind, verdict.rule) == ("unknown", "too-small")
+    assert "photograph" in verdict.headline
