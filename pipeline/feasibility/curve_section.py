@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from pipeline.evaluation.estimates import Measured
 from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE, drawable_names
 from pipeline.evaluation.text import shorten
-from pipeline.feasibility.learning_curve import FAR, Curve, LearningCurve
+from pipeline.feasibility import in_words
+from pipeline.feasibility.learning_curve import Curve, LearningCurve
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
@@ -19,7 +19,6 @@ from pipeline.report.words import named
 _ACROSS = 3  # curves in a row
 _WIDE, _HIGH = 4.4, 1.3  # inches: of the drawing, and of a row of it
 _LISTED = 8
-_UNLIKELY = 0.05
 _ALL = "all classes (macro F1)"
 
 
@@ -52,11 +51,6 @@ def words_of(curve: Curve, name: str) -> str:
     return f"some {value} {wanted}, at the least {low}; it may be that no amount is enough"
 
 
-def hopeless(curve: Curve) -> bool:
-    """Whether no amount that anybody would collect is likely to reach the target."""
-    return curve.p_reach < _UNLIKELY or curve.needed.low > FAR * curve.now
-
-
 def rounded(amount: float) -> str:
     """Return an amount to two digits, as nobody knows it better: 1234 is 1,200."""
     return f"{float(f'{amount:.2g}'):,.0f}"
@@ -71,7 +65,7 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
     for curve, name in zip(found.classes, names, strict=True):
         if curve.needed.high <= curve.now:
             there.append(name)
-        elif hopeless(curve):
+        elif curve.hopeless:
             never.append(name)
         elif curve.needed.value <= curve.now:
             perhaps.append(name)
@@ -104,8 +98,8 @@ def _some(words: Sequence[str], between: str = ", ") -> str:
 
 def _said_of_macro(macro: Curve) -> str:
     return (
-        f"With twice as many photographs of every class, macro F1 would be {_range(macro.doubled)}; "
-        f"it is {_range(macro.f1[-1])} now."
+        f"With twice as many photographs of every class, macro F1 would be {in_words.score(macro.doubled)}; "
+        f"it is {in_words.score(macro.f1[-1])} now."
     )
 
 
@@ -116,11 +110,11 @@ def _table(found: LearningCurve, names: Sequence[str]) -> Table:
 
 
 def _row(curve: Curve, name: str) -> list[str]:
-    return [name, str(curve.now), _range(curve.f1[-1]), _needed(curve), _range(curve.doubled)]
+    return [name, str(curve.now), in_words.score(curve.f1[-1]), _needed(curve), in_words.score(curve.doubled)]
 
 
 def _needed(curve: Curve) -> str:
-    if hopeless(curve):
+    if curve.hopeless:
         return "no amount"
     if curve.needed.high <= curve.now:
         return "there already"
@@ -128,10 +122,6 @@ def _needed(curve: Curve) -> str:
         return "perhaps there"
     low, high = rounded(curve.needed.low), rounded(curve.needed.high)
     return f"{low} to {high}" if np.isfinite(curve.needed.high) else f"{low} or more"
-
-
-def _range(measured: Measured) -> str:
-    return f"{measured.value:.2f} ({measured.low:.2f} to {measured.high:.2f})"
 
 
 def _notes(found: LearningCurve, names: Sequence[str]) -> list[str]:

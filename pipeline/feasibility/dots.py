@@ -6,6 +6,9 @@ from matplotlib.axes import Axes
 
 from pipeline.evaluation.estimates import Measured
 
+ON_LINE = {"facecolor": "#ffffff", "edgecolor": "none", "pad": 1.0}
+"""The box of a text of matplotlib's that stands over a line."""
+
 
 def dot(axes: Axes, measured: Measured, place: float, color: str) -> None:
     """Draw a value and its interval at the height `place`."""

@@ -26,7 +26,9 @@ from pipeline.evaluation.figures import BLUE, MUTED, ORANGE
 from pipeline.evaluation.metrics import score
 from pipeline.evaluation.paired import Pairs, difference, difference_intervals
 from pipeline.evaluation.predictions import FloatArray, IntArray
-from pipeline.feasibility.scored import ON_LINE, in_words, macro_f1
+from pipeline.feasibility import in_words
+from pipeline.feasibility.dots import ON_LINE
+from pipeline.feasibility.scores import macro_f1
 from pipeline.feasibility.study import FOLDS, Study
 from pipeline.report.attributes import brightness
 from pipeline.report.sections import Drawing, Section, Table
@@ -217,8 +219,8 @@ def _copies_said(found: Leaks, study: Study) -> list[str]:
     if found.copied:
         said.append(
             "It matters: with photographs dealt out one by one, a mere nearest neighbour would have had macro F1 "
-            f"{in_words(found.random)}; with groups kept together it has {in_words(found.grouped)}. A score from a "
-            "split that divides groups is not real; if you have one, forget it."
+            f"{in_words.score(found.random)}; with groups kept together it has {in_words.score(found.grouped)}. A "
+            "score from a split that divides groups is not real; if you have one, forget it."
         )
     few = [
         f"{counted(shown, 'photograph')} of {named(study.class_names, k)} show {counted(own, 'part')}"
@@ -239,12 +241,13 @@ def _looks_said(found: Leaks) -> list[str]:
     said = []
     if found.attributes.low > found.chance:
         said.append(
-            f"File and brightness alone, without the picture, have macro F1 {in_words(found.attributes)}, where chance "
-            f"has at most {found.chance:.2f}. {_reasons(found)}"
+            f"File and brightness alone, without the picture, have macro F1 {in_words.score(found.attributes)}, "
+            f"where chance has at most {found.chance:.2f}. {_reasons(found)}"
         )
     if found.border.low > found.chance:
         said.append(
-            f"The rim of the pictures alone has macro F1 {in_words(found.border)}. If defects do not reach the rim, "
+            f"The rim of the pictures alone has macro F1 {in_words.score(found.border)}. If defects do not reach "
+            "the rim, "
             "the background gives the class away: look whether light, fixture or crop differ from class to class."
         )
     return said or ["Neither the file nor the rim of the picture tells the class better than chance."]
@@ -262,7 +265,7 @@ def _reasons(found: Leaks) -> str:
 
 
 def _table(found: Leaks) -> Table:
-    rows = [[name, f"{each.value:.2f}", f"[{each.low:.2f}, {each.high:.2f}]"] for name, each in _scores(found)]
+    rows = [[name, f"{each.value:.2f}", f"{each.low:.2f} to {each.high:.2f}"] for name, each in _scores(found)]
     rows.append(["Chance, for the last two, at most", f"{found.chance:.2f}", ""])
     return Table(["Told by", "Macro F1", "95% interval"], "<>>", rows)
 

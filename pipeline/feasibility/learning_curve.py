@@ -18,6 +18,8 @@ MOST = 100_000
 """What would take more photographs of a class than this is told as what no amount would do."""
 FAR = 30
 """Times the photographs that there are: more than that nobody takes, and no law is to be trusted so far."""
+UNLIKELY = 0.05
+"""Probability that some number of photographs reaches the target, up to which it is not reckoned with."""
 _TAIL = (1 - CONFIDENCE) / 2
 _INTERVAL_DRAWS = 1000  # the limits of a point are drawn, no more: to a hundredth will do
 _REPEATS = 5  # of the draws that tell how many photographs a share holds
@@ -59,6 +61,11 @@ class Curve:
     def teaching(self) -> float:
         """The share of the photographs that there are by which the nets are taught, above 0, to 1."""
         return float(self.counts[-1] / self.now)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no number that anybody would collect is likely to reach the target."""
+        return self.p_reach <= UNLIKELY or self.needed.low > FAR * self.now
 
     def f1_at(self, amounts: FloatArray) -> FloatArray:
         """Return F1 where there are so many photographs, (N,), by each draw: float64 (D, N)."""

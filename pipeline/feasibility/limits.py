@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from pipeline.evaluation.estimates import Measured
 from pipeline.evaluation.figures import BLUE, MUTED, drawable
 from pipeline.evaluation.predictions import Predictions
+from pipeline.feasibility import in_words
 from pipeline.feasibility.dots import dot, name_rows
-from pipeline.feasibility.scores import among, f1_of, gain_of, in_words
+from pipeline.feasibility.scores import among, f1_of, gain_of
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
 from pipeline.report.words import photographs
@@ -86,11 +87,11 @@ def limits_section(found: Limits) -> Section:
         return Section("Is the net or the picture size the limit?", ["There was no time to try another net or size."])
     said = [
         f"All were trained for the same time and asked about the same {photographs(found.judged)}. "
-        f"The recipe's own, {first.name}, has a macro F1 of {in_words(first.macro_f1)}.",
+        f"The recipe's own, {first.name}, has a macro F1 of {in_words.score(first.macro_f1)}.",
         *(_said(each, first) for each in others),
     ]
     rows = [
-        [each.name, str(each.epochs), in_words(each.macro_f1), "-" if each is first else in_words(each.gain, sign=True)]
+        [each.name, str(each.epochs), in_words.score(each.macro_f1), "-" if each is first else in_words.gain(each.gain)]
         for each in found.options
     ]
     shown = Drawing(
@@ -109,7 +110,7 @@ _HOW = (
 
 
 def _said(each: Option, first: Option) -> str:
-    gain = in_words(each.gain, sign=True)
+    gain = in_words.gain(each.gain)
     if each.gain.low > 0:
         return f"{each.name} is clearly better, by {gain}: {_limit(each, first)} holds the score down."
     if each.gain.high < 0:

@@ -20,9 +20,10 @@ from pipeline.evaluation.figures import BLUE, ORANGE
 from pipeline.evaluation.intervals import overall_scores
 from pipeline.evaluation.metrics import OVERALL
 from pipeline.evaluation.predictions import FloatArray, Predictions
+from pipeline.feasibility import in_words
 from pipeline.feasibility.lapses import Levels, fit, margins
 from pipeline.feasibility.pairs import perhaps_one
-from pipeline.feasibility.scored import in_words, scored
+from pipeline.feasibility.scores import scored
 from pipeline.feasibility.study import Study
 from pipeline.report.labels import Doubt, Doubts, likely_wrong
 from pipeline.report.photos import plain
@@ -215,19 +216,19 @@ def _rate_said(found: LabelNoise, study: Study) -> list[str]:
             "Not known: the nets know too little to judge labels by. Their answers go with the labels hardly more "
             "often than chance."
         ]
-    share = f"{rate.value:.0%} [{rate.low:.0%}, {rate.high:.0%}]"
+    share = in_words.share(rate)
     if rate.low == 0:
         return [
-            f"No sign of wrong labels: at most {rate.high:.0%} of {count} are wrong, or they are wrong just where "
-            "the photographs are hard to tell."
+            f"No sign of wrong labels: at most {in_words.percent(rate.high)} of {count} are wrong, or they are "
+            "wrong just where the photographs are hard to tell."
             if rate.high <= SLIGHT
             else f"How many labels are wrong cannot be said closer than this: {share} of {count}. It may be none: the "
             "nets make mistakes of their own, and are seldom sure enough to tell the two apart."
         ]
     return [
         f"{share} of the {count} labels are wrong, some {round(rate.value * count)}.",
-        f"A net without fault, judged by these labels, would have macro F1 {in_words(found.ceiling)}. No net and no "
-        "more photographs labelled like these get beyond that.",
+        f"A net without fault, judged by these labels, would have macro F1 {in_words.score(found.ceiling)}. "
+        "No net and no more photographs labelled like these get beyond that.",
         "Let two people label the photographs most in doubt without seeing the label or each other's answer, first of "
         "the classes with the highest share; write down a rule where they differ, and put the labels right.",
     ]
@@ -252,10 +253,14 @@ def _conflicts_said(found: LabelNoise) -> list[str]:
 
 def _table(found: LabelNoise, study: Study) -> Table:
     rows = [
-        [named(study.class_names, k), str(count), f"{each.value:.0%}", f"[{each.low:.0%}, {each.high:.0%}]"]
+        [named(study.class_names, k), str(count), *_share_and_ends(each)]
         for k, (count, each) in enumerate(zip(study.support.tolist(), found.by_class, strict=True))
     ]
     return Table(["Labelled", "Photographs", "Wrong", "95% interval"], "<>>>", rows)
+
+
+def _share_and_ends(found: Measured) -> list[str]:
+    return [in_words.percent(found.value), f"{in_words.percent(found.low)} to {in_words.percent(found.high)}"]
 
 
 def _photo(study: Study, doubt: Doubt) -> Photo:

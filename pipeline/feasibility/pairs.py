@@ -27,7 +27,9 @@ from pipeline.evaluation.groups import class_sizes, size_of_one
 from pipeline.evaluation.intervals import CONFIDENCE, draw_rows, overall_scores
 from pipeline.evaluation.metrics import OVERALL, confusion_matrix, score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
-from pipeline.feasibility.scored import ON_LINE, in_words, macro_f1
+from pipeline.feasibility import in_words
+from pipeline.feasibility.dots import ON_LINE
+from pipeline.feasibility.scores import macro_f1
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.svg import drawing
@@ -242,14 +244,15 @@ _NOTES = (
 
 def _alike_said(pair: Pair, names: Sequence[str]) -> str:
     easier = (
-        f" As one class, macro F1 would be {in_words(pair.merged)}, a gain of {in_words(pair.gain, '+')}; without the "
-        f"smaller of the two {in_words(pair.dropped)}."
+        f" As one class, macro F1 would be {in_words.score(pair.merged)}, a gain of "
+        f"{in_words.gain(pair.gain)}; without the smaller of the two {in_words.score(pair.dropped)}."
         if not np.isnan(pair.merged.value)
         else " There is no other class: if they are one, nothing is left to tell."
     )
     return (
         f"{_pair_name(pair, names)} are not told apart: of one photograph of each, the nets put the right one first "
-        f"{in_words(pair.auc)} of the time, where a coin has 0.50. {pair.confused} of {pair.of} photographs were given "
+        f"{in_words.score(pair.auc)} of the time, where a coin has 0.50. {pair.confused} of {pair.of} "
+        "photographs were given "
         f"the other's name.{easier} Merge them, unless something that can be photographed tells them apart."
     )
 
@@ -258,7 +261,7 @@ def _none_alike_said(found: Sequence[Pair], names: Sequence[str]) -> str:
     least = found[0]
     return (
         f"No two classes are known to be one. The least told apart are {_pair_name(least, names)}: of one photograph "
-        f"of each, the nets put the right one first {in_words(least.auc)} of the time, where a coin has 0.50."
+        f"of each, the nets put the right one first {in_words.score(least.auc)} of the time, where a coin has 0.50."
     )
 
 
@@ -272,11 +275,11 @@ def _table(found: Sequence[Pair], names: Sequence[str]) -> Table:
         [
             _pair_name(pair, names),
             verdicts[pair.told_apart],
-            in_words(pair.auc),
+            in_words.score(pair.auc),
             f"{pair.confused} of {pair.of}",
-            in_words(pair.merged),
-            in_words(pair.gain, "+"),
-            in_words(pair.dropped),
+            in_words.score(pair.merged),
+            in_words.gain(pair.gain),
+            in_words.score(pair.dropped),
         ]
         for pair in found
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.feasibility import facts, said
+from pipeline.feasibility import facts, in_words, said
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.standing import FEWEST_GROUPS, standing_so
 from pipeline.report.shortcuts import Association
@@ -53,7 +53,7 @@ def _copies(evidence: Evidence) -> str:
         return ""
     return (
         "Photographs of one part must stay together: dealt out one by one, copies alone would add "
-        f"{said.gained(leaks.gap)} to macro F1. The scores here are without that."
+        f"{in_words.gain(leaks.gap)} to macro F1. The scores here are without that."
     )
 
 
@@ -62,8 +62,8 @@ def _border(evidence: Evidence) -> str:
     if leaks is None or leaks.border.low <= leaks.chance:
         return ""
     return (
-        f"The outermost pixels alone tell the classes with a macro F1 of {said.score(leaks.border)}, by chance up to "
-        f"{leaks.chance:.2f}: if no defect reaches the border, that is the background, and no defect."
+        f"The outermost pixels alone tell the classes with a macro F1 of {in_words.score(leaks.border)}, by "
+        f"chance up to {leaks.chance:.2f}: if no defect reaches the border, that is the background, and no defect."
     )
 
 
@@ -88,8 +88,8 @@ def _baseline(evidence: Evidence) -> str:
     if signal is None or signal.gain.high >= 0:
         return ""
     return (
-        f"A simple classifier without a net does better than the nets: {said.score(signal.baseline)} against "
-        f"{said.score(signal.macro_f1)}. The recipe has more to give."
+        f"A simple classifier without a net does better than the nets: {in_words.score(signal.baseline)} against "
+        f"{in_words.score(signal.macro_f1)}. The recipe has more to give."
     )
 
 

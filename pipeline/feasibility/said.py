@@ -3,31 +3,17 @@
 import math
 from collections.abc import Sequence
 
-from pipeline.evaluation.estimates import Measured
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.facts import alarms, better_option, chance_limit
+from pipeline.feasibility.in_words import gain, score, share
+from pipeline.feasibility.learning_curve import FAR
 from pipeline.feasibility.limits import Option
 from pipeline.feasibility.pairs import Pair
-from pipeline.feasibility.standing import FAR, by_chance, standing_so, wanted_in_all
+from pipeline.feasibility.standing import by_chance, standing_so, wanted_in_all
 from pipeline.report.words import counted, listed, quoted
 
 NOT_MEASURED = "Not measured: there was no time."
 MOST_NAMED = 3
-
-
-def score(found: Measured) -> str:
-    """Return "0.71 (0.62 to 0.79)"."""
-    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
-
-
-def gained(found: Measured) -> str:
-    """Return "+0.08 (+0.03 to +0.13)"."""
-    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
-
-
-def share(found: Measured) -> str:
-    """Return "12% (8% to 17%)"."""
-    return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%})"
 
 
 def amount(evidence: Evidence, k: int) -> str:
@@ -156,7 +142,7 @@ def pairs_said(evidence: Evidence) -> str:
 
 def pair_said(evidence: Evidence, pair: Pair) -> str:
     """Say of two classes that they are not told apart, and what taking them as one would bring."""
-    merged = f" As one class, macro F1 would be {score(pair.merged)}, {gained(pair.gain)}."
+    merged = f" As one class, macro F1 would be {score(pair.merged)}, {gain(pair.gain)}."
     if math.isnan(pair.merged.value):
         merged = " As one class there is no other left to tell it from."
     return (
@@ -198,12 +184,12 @@ def limits_said(evidence: Evidence) -> str:
     if best is not None:
         return (
             f"{option_name(best)} does better than {option_name(own)} in the same time: macro F1 "
-            f"{score(best.macro_f1)}, {gained(best.gain)}."
+            f"{score(best.macro_f1)}, {gain(best.gain)}."
         )
     nearest = max(others, key=lambda each: each.gain.value)
     return (
         f"Of {counted(len(others), 'other choice')} of net and picture size none surely does better than "
-        f"{option_name(own)}; the best is {option_name(nearest)}, {gained(nearest.gain)}."
+        f"{option_name(own)}; the best is {option_name(nearest)}, {gain(nearest.gain)}."
     )
 
 

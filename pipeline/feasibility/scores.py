@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.evaluation.estimates import Measured
 from pipeline.evaluation.groups import Clusters, clusters
 from pipeline.evaluation.intervals import score_intervals
-from pipeline.evaluation.metrics import confusion_matrix, score
+from pipeline.evaluation.metrics import Scores, confusion_matrix, score
 from pipeline.evaluation.paired import Pairs, difference, difference_intervals
 from pipeline.evaluation.predictions import IntArray, Predictions
 
@@ -31,12 +31,27 @@ def together(answers: Predictions) -> Clusters:
     return clusters(answers.y_true, answers.y_pred, answers.groups, len(answers.class_names))
 
 
+def scored(
+    y_true: IntArray, y_pred: IntArray, groups: IntArray, num_classes: int, rng: np.random.Generator
+) -> tuple[Scores, Scores, Scores]:
+    """Return all scores of N >= 1 answers, int64 (N,), and their lower and upper 95% limits; groups weigh as wholes."""
+    value = score(y_true, y_pred, num_classes)
+    confusion = confusion_matrix(y_true, y_pred, num_classes)
+    together = clusters(y_true, y_pred, groups, num_classes)
+    return value, *score_intervals(confusion, value, rng, together=together)
+
+
+def macro_f1(
+    y_true: IntArray, y_pred: IntArray, groups: IntArray, num_classes: int, rng: np.random.Generator
+) -> Measured:
+    """Return macro F1 alone; see `scored`."""
+    value, low, high = scored(y_true, y_pred, groups, num_classes, rng)
+    return Measured(value.macro_f1, low.macro_f1, high.macro_f1)
+
+
 def f1_of(answers: Predictions, rng: np.random.Generator) -> tuple[Measured, tuple[Measured, ...]]:
     """Return macro F1, and F1 of each of the K classes; groups are weighed as wholes."""
-    num_classes = len(answers.class_names)
-    value = score(answers.y_true, answers.y_pred, num_classes)
-    confusion = confusion_matrix(answers.y_true, answers.y_pred, num_classes)
-    low, high = score_intervals(confusion, value, rng, together=together(answers))
+    value, low, high = scored(answers.y_true, answers.y_pred, answers.groups, len(answers.class_names), rng)
     ends = zip(value.f1.tolist(), low.f1.tolist(), high.f1.tolist(), strict=True)
     return Measured(value.macro_f1, low.macro_f1, high.macro_f1), tuple(Measured(*each) for each in ends)
 
@@ -48,11 +63,3 @@ def gain_of(answers: Predictions, over: Predictions, rng: np.random.Generator) -
     value = difference(*pairs.scores())
     low, high = difference_intervals(pairs, value, rng)
     return Measured(value.macro_f1, low.macro_f1, high.macro_f1)
-
-
-def in_words(measured: Measured, sign: bool = False) -> str:
-    """Return "0.71 [0.65, 0.77]", or with signs "+0.03 [-0.01, +0.07]"."""
-    value, low, high = (
-        f"{end:+.2f}" if sign else f"{end:.2f}" for end in (measured.value, measured.low, measured.high)
-    )
-    return f"{value} [{low}, {high}]"

@@ -10,10 +10,11 @@ from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE, drawable_names
 from pipeline.evaluation.intervals import too_small
 from pipeline.evaluation.metrics import score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
+from pipeline.feasibility import in_words
 from pipeline.feasibility.baseline import out_of_fold
 from pipeline.feasibility.chance import by_chance, p_value
 from pipeline.feasibility.dots import dot, name_rows
-from pipeline.feasibility.scores import among, f1_of, gain_of, in_words, together
+from pipeline.feasibility.scores import among, f1_of, gain_of, together
 from pipeline.feasibility.study import Study
 from pipeline.report.sections import Drawing, Section, Table
 from pipeline.report.slices import holm
@@ -117,8 +118,8 @@ def signal_section(found: Signal, study: Study) -> Section:
 
 def _overall_said(found: Signal) -> str:
     score = (
-        f"Macro F1 is {in_words(found.macro_f1)}: the mean of F1 over the classes, 1 if all is right; in brackets, "
-        "where it would lie with other photographs of the kind, 95 times of 100."
+        f"Macro F1 is {in_words.score(found.macro_f1)}: the mean of F1 over the classes, 1 if all is right; "
+        "in brackets, where it would lie with other photographs of the kind, 95 times of 100."
     )
     chance = f"Chance gives {found.chance.mean():.2f}, and seldom more than {np.quantile(found.chance, 0.95):.2f}"
     if found.p <= SURE:
@@ -128,10 +129,10 @@ def _overall_said(found: Signal) -> str:
 
 def _baseline_said(found: Signal) -> str:
     start = (
-        f"A classifier without a net, which learns in seconds, has {in_words(found.baseline)}; always naming the "
+        f"A classifier without a net, which learns in seconds, has {in_words.score(found.baseline)}; always naming the "
         f"largest class has {found.majority:.2f}."
     )
-    gain = in_words(found.gain, sign=True)
+    gain = in_words.gain(found.gain)
     if found.gain.low > 0:
         return f"{start} The net is better than the classifier by {gain}."
     if found.gain.high < 0:
@@ -166,7 +167,7 @@ def _table(found: Signal, names: tuple[str, ...]) -> Table:
             named(names, k),
             str(found.support[k]),
             str(found.groups[k]),
-            in_words(found.f1[k]),
+            in_words.score(found.f1[k]),
             f"{highest[k]:.2f}",
             f"{found.class_p[k]:.2g}",
             too_small(int(found.support[k]), found.f1[k].low, found.f1[k].high, int(found.groups[k])) or "",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pipeline.evaluation.estimates import Measured
 from pipeline.feasibility.evidence import Evidence
-from pipeline.feasibility.learning_curve import Curve
+from pipeline.feasibility.learning_curve import FAR, Curve
 
 Standing = Literal["at target", "wants more", "no amount", "not known"]
 
@@ -21,11 +21,8 @@ FEWEST_GROUPS = 5
 """Groups of a class below which no score of it is believed."""
 TO_JUDGE = 20
 """Groups of a class below which it cannot be said that more of them would not help."""
-LIKELY, UNLIKELY = 0.5, 0.05
-"""Probability that some number of photographs reaches the target: from the first on it is reckoned with; up to the
-second it is not."""
-FAR = 30
-"""Times as many photographs as there are: more than that nobody takes, and no curve is drawn on so far."""
+LIKELY = 0.5
+"""Probability that some number of photographs reaches the target, from which on it is reckoned with."""
 
 
 def by_chance(evidence: Evidence) -> bool:
@@ -55,7 +52,7 @@ def _standing(evidence: Evidence, k: int) -> Standing:
     curve = known_curve(evidence, k)
     if f1.value >= evidence.target or curve is None:
         return "not known"
-    if curve.p_reach <= UNLIKELY or curve.needed.low > FAR * curve.now:
+    if curve.hopeless:
         return "no amount"
     return "wants more" if curve.p_reach >= LIKELY and curve.needed.value <= FAR * curve.now else "not known"
 

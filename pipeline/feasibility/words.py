@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.feasibility import facts, said
+from pipeline.feasibility import facts, in_words, said
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.standing import LEEWAY, TO_JUDGE, more_to_tell, standing_so
 from pipeline.report.words import counted, listed, photographs, quoted
@@ -66,11 +66,11 @@ def say_copies(evidence: Evidence) -> Words:
     assert real is not None
     return Words(
         "Stop, and photograph other parts: a few parts stand behind these photographs. A score of "
-        f"{leaks.random.value:.2f} would be of copies; {said.score(real)} is left of it.",
+        f"{leaks.random.value:.2f} would be of copies; {in_words.score(real)} is left of it.",
         (
             said.leaks_said(evidence),
             f"{photographs(leaks.in_groups)} of {evidence.support.sum()} are in groups of one part, and a group "
-            f"counts as one. Copies make {said.gained(leaks.gap)} of macro F1.",
+            f"counts as one. Copies make {in_words.gain(leaks.gap)} of macro F1.",
             *([said.signal_said(evidence)] if evidence.signal else []),
         ),
         "Photographs of more parts; more photographs of the same ones change nothing.",
@@ -144,7 +144,7 @@ def say_labels(evidence: Evidence) -> Words:
     noise = facts.known_noise(evidence)
     assert noise is not None
     return Words(
-        f"Stop, and put the labels right first: {said.share(noise.rate)} of them are likely wrong.",
+        f"Stop, and put the labels right first: {in_words.share(noise.rate)} of them are likely wrong.",
         (said.noise_said(evidence), f"The target is {evidence.target:.2f}: with these labels it is out of reach."),
         "A look at the likeliest wrong ones: if most are right as they are, the nets are at fault and not the labels.",
         f"Look through the {counted(len(noise.doubts.doubts), 'photograph')} that are listed, from the top, move the "
@@ -261,7 +261,7 @@ def _hopeless_said(evidence: Evidence) -> tuple[str, ...]:
     assert curve is not None
     return tuple(
         f"{said.class_said(evidence, k)}: with any number of photographs, F1 would be "
-        f"{said.score(curve.classes[k].ceiling)}."
+        f"{in_words.score(curve.classes[k].ceiling)}."
         for k in hopeless
     )
 
