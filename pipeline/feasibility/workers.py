@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, suppress
 from enum import Enum, auto
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
@@ -111,6 +112,7 @@ class Workers:
     def _started(self) -> list[Connection]:
         if not self._processes:
             _lock_bars_alone()
+            resource_tracker.ensure_running()  # else it is started with the first of them, and unblocks Ctrl-C
             # Started with Ctrl-C blocked, which then stays so: it is this process that ends them, with one line.
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
