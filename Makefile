@@ -7,7 +7,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
-.PHONY: help setup repro test check ui bench clean
+.PHONY: help setup repro feasibility test check ui bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,10 @@ repro: .venv/installed  ## run the pipeline and print its scores; what a killed 
 	@python -m pipeline mend
 	dvc repro
 	@python -m pipeline summary
+
+feasibility: .venv/installed  ## go, collect more of what, or stop? A page that says it, in reports/feasibility.html
+	@python -m pipeline mend
+	dvc repro feasibility/dvc.yaml
 
 # Two files at once: much of the time is waiting, for servers and for packages to load. In their order: those of few but
 # long tests come first, and none is left alone at the end.

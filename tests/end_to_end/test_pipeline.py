@@ -42,7 +42,7 @@ def test_first_repro_runs_every_stage_and_the_second_none(project):
 
 def test_dvc_has_no_complaint(project):
     assert "WARNING" not in project.first_output
-    assert "Data and pipelines are up to date." in project.dvc("status")
+    assert "Data and pipelines are up to date." in project.dvc("status", "dvc.yaml")
 
 
 def test_git_sees_only_what_belongs_into_it(project):

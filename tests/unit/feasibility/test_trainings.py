@@ -202,7 +202,7 @@ def test_killed_it_leaves_no_worker_and_goes_on(tmp_path, done):
         workers = workers_of(process.pid)
         process.kill()
     assert workers
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     first = files(tmp_path)
     assert 0 < len(first) < 5
@@ -231,4 +231,4 @@ def test_end_of_it_or_of_a_worker_is_one_line(tmp_path, done, number, words):
     assert (out, [line for line in err.splitlines() if not line.startswith("feasibility: ")][1:]) == ("", [])
     assert err.splitlines()[-1].startswith("error: ")
     assert words in err.splitlines()[-1]
-    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert not psutil.wait_procs(workers, timeout=60)[1]
