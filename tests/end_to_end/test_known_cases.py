@@ -11,7 +11,7 @@ from pipeline.training.device import cpu_threads
 
 pytestmark = pytest.mark.slow
 
-SCORES, ALL = ("folds", "shuffled"), ("folds", "curve", "shuffled")
+SCORES, BY_CHANCE, CURVES = ("folds",), ("folds", "shuffled"), ("folds", "curve")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_a_fine_set_is_a_go(weights):
 
 
 def test_labels_that_mean_nothing_are_a_stop(weights):
-    verdict, evidence = found(sets.pure_noise(0), weights)
+    verdict, evidence = found(sets.pure_noise(0), weights, BY_CHANCE)
     assert (verdict.kind, verdict.rule) == ("change", "no-signal")
     assert not evidence.noise.believed
 
@@ -49,7 +49,7 @@ def test_shuffled_labels_are_found_and_counted(weights):
 
 
 def test_more_are_wanted_of_a_rare_class(weights):
-    verdict, evidence = found(sets.one_rare(0), weights, ALL)
+    verdict, evidence = found(sets.one_rare(0), weights, CURVES)
     rare = evidence.class_names.index(sets.RARE)
     assert (verdict.kind, verdict.rule) == ("collect", "collect")
     assert standing_so(evidence, "wants more") == [rare]
@@ -76,6 +76,6 @@ def test_a_file_type_that_gives_the_class_away_is_no_score(weights):
 
 
 def test_of_a_handful_nothing_is_known(weights):
-    verdict, _ = found(sets.too_few(0), weights)
+    verdict, _ = found(sets.too_few(0), weights, BY_CHANCE)
     assert (verdict.kind, verdict.rule) == ("unknown", "too-small")
     assert "photograph" in verdict.headline
