@@ -11,7 +11,6 @@ It stands in ``.weldproof/feasibility/``: no output, and a few megabytes.
 
 import hashlib
 import json
-import sys
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -22,13 +21,62 @@ import numpy as np
 
 from pipeline.data.code import code_version
 from pipeline.evaluation.predictions import IntArray
+from pipeline.feasibility import jobs, overfit
 from pipeline.feasibility.jobs import Answer
 from pipeline.feasibility.overfit import Overfit
 from pipeline.feasibility.recipes import as_probe
 from pipeline.feasibility.study import Study, Training
 from pipeline.files import STATE_FOLDER, project_root, remove_others, replaced, write_text
+from pipeline.training import (
+    augmentation,
+    batches,
+    detector,
+    device,
+    features,
+    loop,
+    losses,
+    models,
+    moves,
+    optimizers,
+    outliers,
+    predict,
+    randomness,
+    ranks,
+    recipe,
+    records,
+    schedules,
+    temperature,
+    weights,
+)
+from pipeline.training import overfit as by_heart
 from pipeline.training.device import Compute
 from pipeline.training.recipe import TrainParams
+
+MAKERS = (
+    jobs,
+    overfit,
+    by_heart,
+    augmentation,
+    batches,
+    detector,
+    device,
+    features,
+    loop,
+    losses,
+    models,
+    moves,
+    optimizers,
+    outliers,
+    predict,
+    randomness,
+    ranks,
+    recipe,
+    records,
+    schedules,
+    temperature,
+    weights,
+)
+"""What has a say in an answer."""
 
 _SPEEDS = "speeds.json"
 
@@ -55,9 +103,7 @@ class Kept:
 
     def __init__(self, study: Study, recipe: TrainParams, minutes: float, compute: Compute) -> None:
         self._folder, self._study = home(), study
-        self._code = code_version(
-            [module for name, module in sorted(sys.modules.items()) if _has_a_say(name)], ["torch", "torchvision"]
-        )
+        self._code = code_version(MAKERS, ["torch", "torchvision"])
         photographs = self._pixels(study.rows), study.labels.tolist(), study.fold[study.rows].tolist()
         self._plan_key = self._key(as_probe(recipe, study.seed), minutes, compute, *photographs)
         notes = self._notes()
@@ -126,7 +172,3 @@ class Kept:
     def _key(self, recipe: TrainParams, *parts: object) -> str:
         everything = self._code, len(self._study.class_names), recipe.model_dump_json(), *parts
         return hashlib.sha256(" ".join(map(str, everything)).encode()).hexdigest()[:16]
-
-
-def _has_a_say(module: str) -> bool:
-    return module.startswith("pipeline.training.") or module in ("pipeline.feasibility.jobs", Overfit.__module__)

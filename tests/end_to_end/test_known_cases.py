@@ -1,4 +1,7 @@
-"""Sets of which the right verdict is known get it, by trainings of real nets."""
+"""Sets of which the right verdict is known get it: two by trainings of real nets, the others by what learns quicker.
+
+`python benchmarks/known_cases.py --nets` asks nets about all of them.
+"""
 
 import feasibility_cases as cases
 import known_sets as sets
@@ -20,14 +23,14 @@ def weights(tmp_path_factory):
         return cases.experienced(tmp_path_factory.mktemp("weights") / "experienced.safetensors")
 
 
-def found(known, weights, kinds=SCORES) -> tuple[Verdict, Evidence]:
+def found(known, weights, kinds=SCORES, ask=cases.ask_head) -> tuple[Verdict, Evidence]:
     with cpu_threads(1):
-        evidence = cases.evidence(known, weights, kinds)
+        evidence = cases.evidence(known, weights, kinds, ask=ask)
     return judge(evidence), evidence
 
 
 def test_a_fine_set_is_a_go(weights):
-    verdict, evidence = found(sets.fine(0), weights)
+    verdict, evidence = found(sets.fine(0), weights, ask=cases.ask_net)
     assert (verdict.kind, verdict.rule) == ("go", "go")
     assert evidence.noise.rate.high < 0.1
 
@@ -40,7 +43,7 @@ def test_labels_that_mean_nothing_are_a_stop(weights):
 
 def test_shuffled_labels_are_found_and_counted(weights):
     known = sets.wrong_labels(0)
-    verdict, evidence = found(known, weights)
+    verdict, evidence = found(known, weights, ask=cases.ask_net)
     assert (verdict.kind, verdict.rule) == ("change", "wrong-labels")
     assert evidence.noise.rate.low <= known.wrong.mean() <= evidence.noise.rate.high
     assert "of them are likely wrong" in verdict.headline

@@ -7,16 +7,18 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from closure import ROOT
+from closure import ROOT, import_closure
 from conftest import environment, small_params
 
 from pipeline.data.assignment import NO_ROWS, Assignment
 from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.errors import PipelineError
+from pipeline.feasibility.kept import MAKERS
 from pipeline.feasibility.study import new_study
 from pipeline.feasibility.trainings import StudyTrainings
 from pipeline.training.device import choose_compute, cpu_threads
@@ -113,6 +115,14 @@ def test_nothing_is_trained_twice(done, monkeypatch):
     assert files(folder) == before
     assert again.probe == trained.probe
     assert np.array_equal(again.answers["folds"][""].probabilities, trained.answers["folds"][""].probabilities)
+
+
+def test_answers_are_known_by_all_the_code_that_makes_them():
+    makers = {Path(module.__file__).relative_to(ROOT).as_posix() for module in MAKERS}
+    makes = {
+        path for path in import_closure(ROOT / "pipeline/feasibility/jobs.py") if path.startswith("pipeline/training/")
+    }
+    assert makers >= makes - {"pipeline/training/__init__.py"}
 
 
 def test_what_the_recipe_forces_trains_nothing_again(done, monkeypatch):
