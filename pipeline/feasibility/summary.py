@@ -67,7 +67,7 @@ def probe_section(probe: Probe) -> Section:
     """Say what it took to find this out, and what that leaves open."""
     recipe = probe.recipe
     said_of_it = [
-        f"{counted(probe.trainings, 'net')} trained, in {probe.used:.0f} of {probe.minutes:.0f} minutes. The scores "
+        f"{counted(probe.trainings, 'net')} trained, in {probe.used:.2g} of {probe.minutes:g} minutes. The scores "
         f"are of {recipe.model} at {recipe.resolution} pixels, {counted(recipe.epochs, 'epoch')}.",
     ]
     if probe.left_out:
