@@ -42,18 +42,14 @@ def curve_section(found: LearningCurve, study: Study) -> Section:
 
 def words_of(curve: Curve, name: str) -> str:
     """Return how many photographs of a class it takes, as a part of a sentence."""
-    low, value, high = (rounded(each) for each in (curve.needed.low, curve.needed.value, curve.needed.high))
+    low, value, high = (in_words.amount(each) for each in (curve.needed.low, curve.needed.value, curve.needed.high))
     wanted = f"photographs of {name} in all ({curve.now} now)"
     if np.isfinite(curve.needed.high):
         return f"some {low} to {high} {wanted}"
     if not np.isfinite(curve.needed.value):
         return f"{low} {wanted} at the least, and more likely than not no amount is enough"
-    return f"some {value} {wanted}, at the least {low}; it may be that no amount is enough"
-
-
-def rounded(amount: float) -> str:
-    """Return an amount to two digits, as nobody knows it better: 1234 is 1,200."""
-    return f"{float(f'{amount:.2g}'):,.0f}"
+    least = f", at the least {low}" if curve.needed.low > curve.now else ""
+    return f"some {value} {wanted}{least}; it may be that no amount is enough"
 
 
 def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
@@ -82,7 +78,7 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
     if there:
         said.append(f"At {target} or above already: {_some(there)}.")
     if perhaps:
-        said.append(f"Perhaps there already, but too few photographs are seen to be sure: {_some(perhaps)}.")
+        said.append(f"Probably there already, but too few photographs are seen to be sure: {_some(perhaps)}.")
     return said
 
 
@@ -119,9 +115,11 @@ def _needed(curve: Curve) -> str:
     if curve.needed.high <= curve.now:
         return "there already"
     if curve.needed.value <= curve.now:
-        return "perhaps there"
-    low, high = rounded(curve.needed.low), rounded(curve.needed.high)
-    return f"{low} to {high}" if np.isfinite(curve.needed.high) else f"{low} or more"
+        return "probably there"
+    low, value, high = (in_words.amount(each) for each in (curve.needed.low, curve.needed.value, curve.needed.high))
+    if np.isfinite(curve.needed.high):
+        return f"{low} to {high}"
+    return f"{low} or more" if curve.needed.low > curve.now else f"some {value}"
 
 
 def _notes(found: LearningCurve, names: Sequence[str]) -> list[str]:

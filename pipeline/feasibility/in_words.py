@@ -25,6 +25,18 @@ def percent(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 0.095 else f"{share:.0%}"
 
 
+def amount(count: float) -> str:
+    """Return a number of photographs to its first two digits, or, below 100, to the next 5: nobody knows it better."""
+    return f"{in_steps(count):,.0f}"
+
+
+def in_steps(count: float) -> float:
+    """Return the number that `amount` shows; inf stays."""
+    if math.isinf(count):
+        return count
+    return round(count, 1 - math.floor(math.log10(count))) if count >= 100 else 5 * max(1, round(count / 5))
+
+
 def _with_interval(found: Measured, form: str) -> str:
     if math.isnan(found.value):
         return "-"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.facts import alarms, better_option, chance_limit
-from pipeline.feasibility.in_words import gain, score, share
+from pipeline.feasibility.in_words import gain, in_steps, score, share
 from pipeline.feasibility.learning_curve import FAR
 from pipeline.feasibility.limits import Option
 from pipeline.feasibility.pairs import Pair
@@ -19,11 +19,11 @@ MOST_NAMED = 3
 def amount(evidence: Evidence, k: int) -> str:
     """Return how many photographs of a class there should be in all: "some 40 to 150"; rounded, since nobody knows."""
     wanted, now = wanted_in_all(evidence, k), int(evidence.support[k])
-    low, value, high = (_rounded(each) for each in (wanted.low, wanted.value, wanted.high))
+    low, value, high = (in_steps(each) for each in (wanted.low, wanted.value, wanted.high))
     if wanted.high <= now + 1:
         return f"a few more than {now}"
     if math.isinf(wanted.value) or (math.isinf(wanted.high) and wanted.value > FAR * now):
-        return f"{_rounded(max(wanted.low, 2 * now)):.0f} at the least"
+        return f"{in_steps(max(wanted.low, 2 * now)):.0f} at the least"
     if math.isinf(wanted.high):
         return f"some {value:.0f}, perhaps many more"
     if wanted.low <= now + 1:
@@ -31,11 +31,10 @@ def amount(evidence: Evidence, k: int) -> str:
     return f"some {low:.0f} to {high:.0f}" if high > low else f"some {low:.0f}"
 
 
-def _rounded(count: float) -> float:
-    """Return a number to its first two digits, or, below 100, to the next 5."""
-    if math.isinf(count):
-        return count
-    return round(count, 1 - math.floor(math.log10(count))) if count >= 100 else 5 * max(1, round(count / 5))
+def to_come_back_with(evidence: Evidence, k: int) -> int:
+    """Return how many photographs of a class in all would tell more: what is wanted, or twice what there is."""
+    wanted, now = wanted_in_all(evidence, k), int(evidence.support[k])
+    return max(now + 1, round(in_steps(max(wanted.low, min(2 * now, wanted.value)))))
 
 
 def class_names(evidence: Evidence, classes: Sequence[int]) -> str:
@@ -46,9 +45,9 @@ def class_names(evidence: Evidence, classes: Sequence[int]) -> str:
 
 
 def parts(evidence: Evidence, k: int) -> str:
-    """Return how many photographs of a class there are: "8", or "8 of 3 parts" where some belong together."""
+    """Return how many photographs of a class there are: "8", or "8 (3 parts)" where some belong together."""
     support, groups = int(evidence.support[k]), int(evidence.groups[k])
-    return str(support) if groups == support else f"{support} of {counted(groups, 'part')}"
+    return str(support) if groups == support else f"{support} ({counted(groups, 'part')})"
 
 
 def pair_names(evidence: Evidence, pair: Pair) -> str:
@@ -132,7 +131,9 @@ def pairs_said(evidence: Evidence) -> str:
         return " ".join(pair_said(evidence, pair) for pair in together[:MOST_NAMED])
     open_ = [pair for pair in evidence.pairs if pair.told_apart is None]
     if open_:
-        return f"Whether {pair_names(evidence, open_[0])} are told apart is not known; all others that were asked are."
+        names = listed([pair_names(evidence, pair) for pair in open_[:MOST_NAMED]])
+        others = "all others that were asked are" if len(open_) <= MOST_NAMED else "nor is it of some others"
+        return f"Whether {names} are told apart is not known; {others}."
     worst = evidence.pairs[0]
     return (
         f"All that were asked are told apart; {pair_names(evidence, worst)} the least: of one of each, the nets know "

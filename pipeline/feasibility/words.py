@@ -204,7 +204,7 @@ def say_collect(evidence: Evidence) -> Words:
         ),
         "The next photographs themselves: with them the forecast is better known. Photographs of parts that are in the "
         "set already count for little.",
-        _how_to_collect(evidence, classes[0]),
+        _how_to_collect(evidence, classes),
     )
 
 
@@ -214,21 +214,23 @@ def _too_few_said(evidence: Evidence, classes: Sequence[int]) -> tuple[str, ...]
         return ()
     return (
         f"Of {said.class_names(evidence, few)} there are fewer than {TO_JUDGE} to judge by. Neither the score nor the "
-        "forecast is worth much with so few: take the lower number as the one to come back with.",
+        "forecast is worth much with so few.",
     )
 
 
-def _how_to_collect(evidence: Evidence, first: int) -> str:
+def _how_to_collect(evidence: Evidence, classes: Sequence[int]) -> str:
     better = facts.better_option(evidence)
     if better is not None:
         return (
             f"Set train.model: {better.model} and train.resolution: {better.resolution} in params.yaml, which does "
             "better and costs no photograph, and run this again: the numbers may fall."
         )
-    return (
-        f"Photograph {quoted(evidence.class_names[first])} first, on parts that are not in the set yet, and run this "
-        "again when there are twice as many."
-    )
+    more = [
+        f"{said.to_come_back_with(evidence, k) - int(evidence.support[k])} more of {quoted(evidence.class_names[k])}"
+        for k in classes[: said.MOST_NAMED]
+    ]
+    alike = "Make the photographs alike (see below). Then photograph" if facts.alarms(evidence) else "Photograph"
+    return f"{alike} {listed(more)}, on parts that are not in the set yet, and run this again: it then knows more."
 
 
 def say_other_pictures(evidence: Evidence) -> Words:

@@ -12,7 +12,8 @@ from judged_sets import packed_set, text
 from pipeline.data.assignment import Assignment
 from pipeline.evaluation.metrics import score
 from pipeline.evaluation.predictions import Predictions
-from pipeline.feasibility.curve_section import curve_section, rounded, words_of
+from pipeline.feasibility import in_words
+from pipeline.feasibility.curve_section import curve_section, words_of
 from pipeline.feasibility.learning_curve import curves_of, influence, measure, taught_by
 from pipeline.feasibility.power_law import law, reached
 from pipeline.feasibility.study import FOLDS, nested, new_study
@@ -236,18 +237,20 @@ def test_words_say_what_the_figures_do():
     easy = curves(STEEP, (300, 300, 300), 0.6)
     assert curve_section(easy, study).said[0] == "At an F1 of 0.60 or above already: a, b, c."
     few = curves(np.repeat([[0.8], [0.87], [0.92], [0.95]], 3, axis=1), (30, 30, 30))
-    assert any(line.startswith("Perhaps there already, but too few") for line in curve_section(few, study).said)
+    assert any(line.startswith("Probably there already, but too few") for line in curve_section(few, study).said)
     perhaps = [curve.needed.value <= curve.now < curve.needed.high for curve in few.classes]
-    assert [row[3] == "perhaps there" for row in curve_section(few, study).table.rows[:3]] == perhaps
+    assert [row[3] == "probably there" for row in curve_section(few, study).table.rows[:3]] == perhaps
     assert 0 < sum(perhaps) < 3
     curve = steep.classes[0]
-    low, high = rounded(curve.needed.low), rounded(curve.needed.high)
+    low, high = in_words.amount(curve.needed.low), in_words.amount(curve.needed.high)
     said = words_of(curve, "a")
     assert "photographs of a in all (300 now)" in said
     assert low in said
     assert high == "inf" or high in said
 
 
-@pytest.mark.parametrize(("amount", "words"), [(8, "8"), (47.3, "47"), (1234, "1,200"), (99_999, "100,000")])
-def test_amounts_are_told_to_two_digits(amount, words):
-    assert rounded(amount) == words
+@pytest.mark.parametrize(
+    ("amount", "words"), [(2, "5"), (8, "10"), (47.3, "45"), (123, "120"), (1234, "1,200"), (99_999, "100,000")]
+)
+def test_amounts_are_told_to_two_digits_or_the_next_five(amount, words):
+    assert in_words.amount(amount) == words

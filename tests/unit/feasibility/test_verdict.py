@@ -92,7 +92,7 @@ def test_class_of_8_gets_a_number():
     verdict = judge(class_of_8())
     assert verdict.headline == "Collect more photographs of “burn_through”: some 40 to 150 in all, 8 now."
     assert "F1 0.40 (0.08 to 0.75), photographs: 8" in verdict.reasons[0]
-    assert "twice as many" in verdict.next_step
+    assert "32 more of “burn_through”" in verdict.next_step
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_class_of_few_parts_is_collected_even_if_the_score_is_high():
     groups = np.array([500, 85, 37, 58, 116, 4, 19])
     found = evidence(groups=groups, signal=signal([*[0.9] * 5, Measured(1.0, 0.7, 1.0), 0.9]), curve=curves())
     assert standings(found)[5] == "wants more"
-    assert "8 of 4 parts now" in judge(found).headline
+    assert "8 (4 parts) now" in judge(found).headline
     assert wanted_in_all(found, 5).low == 8 + TO_JUDGE - 4
 
 
