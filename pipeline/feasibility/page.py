@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.plan import Probe
-from pipeline.feasibility.summary import class_rows, findings_section, probe_section
+from pipeline.feasibility.summary import class_rows, findings_section, probe_section, weaker_said
 from pipeline.feasibility.verdict import judge
 from pipeline.files import write_text
 from pipeline.report.layout import laid_out
@@ -33,6 +33,7 @@ def render(evidence: Evidence, probe: Probe, sections: Sequence[Section]) -> str
         Path(__file__).with_name(_TEMPLATE),
         [findings_section(evidence), *sections, probe_section(probe)],
         verdict=verdict,
+        remarks=(*weaker_said(probe), *verdict.also),
         kind=KINDS[verdict.kind],
         target=evidence.target,
         classes=class_rows(evidence),

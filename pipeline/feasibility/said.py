@@ -9,7 +9,7 @@ from pipeline.feasibility.in_words import gain, in_steps, score, share
 from pipeline.feasibility.learning_curve import FAR
 from pipeline.feasibility.limits import Option
 from pipeline.feasibility.pairs import Pair
-from pipeline.feasibility.standing import by_chance, standing_so, wanted_in_all
+from pipeline.feasibility.standing import TO_JUDGE, by_chance, standing_so, wanted_in_all
 from pipeline.report.words import counted, listed, quoted
 
 NOT_MEASURED = "Not measured: there was no time."
@@ -32,9 +32,10 @@ def amount(evidence: Evidence, k: int) -> str:
 
 
 def to_come_back_with(evidence: Evidence, k: int) -> int:
-    """Return how many photographs of a class in all would tell more: what is wanted, or twice what there is."""
-    wanted, now = wanted_in_all(evidence, k), int(evidence.support[k])
-    return max(now + 1, round(in_steps(max(wanted.low, min(2 * now, wanted.value)))))
+    """Return how many photographs of a class in all tell more: twice what there is, or enough to judge by."""
+    now = int(evidence.support[k])
+    enough = now + max(1, TO_JUDGE - int(evidence.groups[k]))
+    return max(enough, round(in_steps(min(2 * now, wanted_in_all(evidence, k).value))))
 
 
 def class_names(evidence: Evidence, classes: Sequence[int]) -> str:

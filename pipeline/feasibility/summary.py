@@ -63,6 +63,16 @@ def wants(evidence: Evidence, k: int) -> str:
             return "not known"
 
 
+def weaker_said(probe: Probe) -> tuple[str, ...]:
+    """Say how the nets are weaker than what params.yaml asks for; nothing if they are not."""
+    if not probe.weaker:
+        return ()
+    return (
+        f"In {probe.minutes:g} minutes the nets could be trained for {' and '.join(probe.weaker)}. A full training "
+        "most likely reaches more, and then fewer photographs are wanted: more minutes tell.",
+    )
+
+
 def probe_section(probe: Probe) -> Section:
     """Say what it took to find this out, and what that leaves open."""
     recipe = probe.recipe
@@ -72,11 +82,6 @@ def probe_section(probe: Probe) -> Section:
     ]
     if probe.left_out:
         said_of_it.append(f"There was no time for: {'; '.join(probe.left_out)}.")
-    if probe.weaker:
-        said_of_it.append(
-            f"The recipe of params.yaml is stronger ({'; '.join(probe.weaker)}): what it reaches is more likely higher "
-            "than lower."
-        )
     said_of_it.append(
         "All photographs were asked about, those of test too, by nets that had not seen them. Nothing of the model is "
         "chosen by it."

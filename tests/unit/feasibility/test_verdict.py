@@ -92,7 +92,7 @@ def test_class_of_8_gets_a_number():
     verdict = judge(class_of_8())
     assert verdict.headline == "Collect more photographs of “burn_through”: some 40 to 150 in all, 8 now."
     assert "F1 0.40 (0.08 to 0.75), photographs: 8" in verdict.reasons[0]
-    assert "32 more of “burn_through”" in verdict.next_step
+    assert "12 more of “burn_through”" in verdict.next_step
 
 
 @pytest.mark.parametrize(
