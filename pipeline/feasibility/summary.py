@@ -68,8 +68,8 @@ def weaker_said(probe: Probe) -> tuple[str, ...]:
     if not probe.weaker:
         return ()
     return (
-        f"In {probe.minutes:g} minutes the nets could not be trained in full ({'; '.join(probe.weaker)}). A full training "
-        "most likely reaches more, and then fewer photographs are wanted: more minutes tell.",
+        f"In {probe.minutes:g} minutes the nets could not be trained in full ({'; '.join(probe.weaker)}). A full "
+        "training most likely reaches more, and then fewer photographs are wanted: more minutes tell.",
     )
 
 
