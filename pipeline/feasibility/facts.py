@@ -7,8 +7,8 @@ from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.limits import Option
 from pipeline.feasibility.noise import LabelNoise
 from pipeline.feasibility.pairs import Pair
-from pipeline.feasibility.signal import Signal
-from pipeline.feasibility.standing import SIGNIFICANT, TO_JUDGE, standings
+from pipeline.feasibility.signal import SURE, Signal
+from pipeline.feasibility.standing import TO_JUDGE, standings
 from pipeline.report.shortcuts import Association
 
 ENOUGH = 30
@@ -62,7 +62,7 @@ def copies_are_the_score(evidence: Evidence) -> bool:
 
 def chance_limit(signal: Signal) -> float:
     """Return the macro F1 that chance stays below 19 times in 20."""
-    return float(np.quantile(signal.chance, 1 - SIGNIFICANT)) if len(signal.chance) else signal.majority
+    return float(np.quantile(signal.chance, 1 - SURE)) if len(signal.chance) else signal.majority
 
 
 def hardly_above_chance(evidence: Evidence) -> bool:
@@ -71,7 +71,7 @@ def hardly_above_chance(evidence: Evidence) -> bool:
     By p alone, 1 in 20 sets of labels that mean nothing would be taken for more.
     """
     signal = evidence.signal
-    return signal is not None and (signal.p > SIGNIFICANT or signal.macro_f1.low <= chance_limit(signal))
+    return signal is not None and (signal.p > SURE or signal.macro_f1.low <= chance_limit(signal))
 
 
 def baseline_sees(signal: Signal) -> bool:

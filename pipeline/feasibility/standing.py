@@ -6,11 +6,10 @@ from typing import Literal
 from pipeline.evaluation.estimates import Measured
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.learning_curve import FAR, Curve
+from pipeline.feasibility.signal import SURE
 
 Standing = Literal["at target", "wants more", "no amount", "not known"]
 
-SIGNIFICANT = 0.05
-"""A score has another cause than chance if its p is not above."""
 LEEWAY = 0.15
 """So far below the target may the lower limit of a class be that is called at target.
 
@@ -27,7 +26,7 @@ LIKELY = 0.5
 
 def by_chance(evidence: Evidence) -> bool:
     """Whether the score may well be chance."""
-    return evidence.signal is not None and evidence.signal.p > SIGNIFICANT
+    return evidence.signal is not None and evidence.signal.p > SURE
 
 
 def standings(evidence: Evidence) -> tuple[Standing, ...]:
