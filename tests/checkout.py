@@ -1,10 +1,12 @@
 """A checkout of this project in a folder of its own, in which the real `dvc` and the real MLflow run."""
 
+import os
 import shutil
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+import warm
 from closure import ROOT
 from conftest import environment, small_params, write_params
 
@@ -17,11 +19,16 @@ class Project:
         self.environment = {}
 
     def run(self, *command, check=True):
-        """Run a command in the checkout, and return its stdout and stderr together."""
+        """Run a command in the checkout, and return its stdout and stderr together.
+
+        `python` and `dvc` are those of `warm.py`.
+        """
+        variables = environment(PYTHONPATH="") | self.environment
+        variables["PATH"] = f"{warm.folder_of_programs()}{os.pathsep}{variables['PATH']}"
         done = subprocess.run(
             [str(word) for word in command],
             cwd=self.folder,
-            env=environment(PYTHONPATH="") | self.environment,
+            env=variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

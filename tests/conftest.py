@@ -101,7 +101,8 @@ def send_what_waits(folder):
         "from pipeline.tracking.sender import sync, tracking_folder, waiting\n"
         "while waiting(tracking_folder()): sync(None, print, judge); time.sleep(0.1)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment(), check=True, timeout=120)
+    done = warm.run(["-c", code], cwd=folder, env=environment(), timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 TRAIN = ("train", "packed", "split/assignment.csv", "models")

@@ -4,11 +4,11 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 
 import pytest
+import warm
 from conftest import environment
 from servers import MlflowServer, free_port, refusing, unreliable
 
@@ -175,7 +175,7 @@ with training_run("killed", again=run_id) as run:
 
 
 def test_training_that_is_killed_goes_on_in_the_same_run(server, place, monkeypatch):
-    command = [sys.executable, "-c", TRAINING]
+    command = [warm.python(), "-c", TRAINING]
     variables = environment(MLFLOW_TRACKING_URI=server.address)
     for seconds in (2.5, 0.5, 2.0):
         process = subprocess.Popen(command, cwd=place, env=variables)

@@ -4,10 +4,10 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+import warm
 from closure import ROOT
 from conftest import (
     EVALUATE,
@@ -154,7 +154,7 @@ def test_one_more_training_on_everything(place):
 
 
 def test_killed_in_the_second_fold_it_goes_on_to_the_same_weights(ensemble, place):
-    command = [sys.executable, ROOT / "src" / "train.py", *TRAIN[1:]]
+    command = [warm.python(), ROOT / "src" / "train.py", *TRAIN[1:]]
     with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         while not list((place / ".weldproof" / "training").glob("*/0")):
             assert process.poll() is None

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+import warm
 from closure import ROOT
 from conftest import (
     EVALUATE,
@@ -50,7 +51,7 @@ def prepared(tmp_path_factory):
 @contextmanager
 def training(folder):
     """Start train.py, and kill it at the end if it still runs."""
-    command = [sys.executable, ROOT / "src" / "train.py", *TRAIN[1:]]
+    command = [warm.python(), ROOT / "src" / "train.py", *TRAIN[1:]]
     with subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import warm
 from closure import ROOT
 from conftest import (
     EVALUATE,
@@ -205,7 +206,7 @@ def test_missing_models(place):
 
 def test_interrupt_ends_the_run_as_killed_and_leaves_nothing(place):
     change_recipe(place, epochs=500)
-    command = [sys.executable, ROOT / "src" / "train.py", *TRAIN[1:]]
+    command = [warm.python(), ROOT / "src" / "train.py", *TRAIN[1:]]
     lines = []
     with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:

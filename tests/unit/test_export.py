@@ -1,12 +1,10 @@
 """`weldproof export`: what leaves a file, and what leaves none."""
 
 import argparse
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import environment, small_params, write_params
+from conftest import small_params, weldproof, write_params
 from nets import SIDE, pictures, sharp_net
 
 from pipeline import export
@@ -51,8 +49,7 @@ def call(file, model="models"):
 
 def test_ensemble_leaves_a_file_that_answers_as_it_does(place):
     (place / "deep").mkdir()
-    command = [sys.executable, "-m", "pipeline", "export", "out.onnx"]
-    done = subprocess.run(command, cwd=place / "deep", env=environment(), capture_output=True, text=True, check=False)
+    done = weldproof("export", "out.onnx", folder=place / "deep")
     assert done.returncode == 0, done.stderr
     assert "checked on 9 photographs of the packed set" in done.stdout
     assert "(allowed: 1e-04)" in done.stdout

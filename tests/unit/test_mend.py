@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import assert_one_line_error, environment
+from conftest import assert_one_line_error, weldproof
 
 from pipeline import mend as module
 from pipeline.errors import PipelineError
@@ -225,8 +225,7 @@ def test_verb(project):
         (project / name).write_text("{}")
 
     def run():
-        command = [sys.executable, "-m", "pipeline", "mend"]
-        return subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
+        return weldproof("mend", folder=project)
 
     assert run().stdout == "nothing is broken\n"
     (project / "dvc.lock").write_text("")

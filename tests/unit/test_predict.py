@@ -6,10 +6,10 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+import warm
 from conftest import assert_one_line_error, encode, environment, small_params, texture, weldproof, write_params
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,7 +126,7 @@ def test_model_that_is_not_there(place, model, words):
 
 def test_reader_that_has_enough(place):
     """As `| head -1` does: no complaint, and no failure."""
-    command = f"{shlex.quote(sys.executable)} -m pipeline predict {' ../in' * 300} --format jsonl | head -1; exit ${{PIPESTATUS[0]}}"
+    command = f"{shlex.quote(warm.python())} -m pipeline predict {' ../in' * 300} --format jsonl | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", command], cwd=place / "project", env=environment(), capture_output=True, text=True, check=False
     )
