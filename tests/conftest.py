@@ -1,5 +1,9 @@
 """Photographs made for the purpose, and the project's scripts run as a person runs them."""
 
+import pipeline.training  # noqa: F401 -- first: it says how the threads wait of whatever loads OpenMP
+
+# isort: split
+
 import os
 import subprocess
 import sys

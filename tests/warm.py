@@ -52,11 +52,7 @@ def folder_of_programs():
     """A folder, to stand first on a PATH, with `python` and `dvc`, and `mlflow` as it is."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     address, real = folder / "socket", Path(sys.executable)
-    nursery = subprocess.Popen(
-        [real, __file__, "nursery", address, folder / "python"],
-        env=os.environ | {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"},  # as pipeline.training has them
-        stdin=subprocess.PIPE,
-    )
+    nursery = subprocess.Popen([real, __file__, "nursery", address, folder / "python"], stdin=subprocess.PIPE)
     atexit.register(nursery.communicate)
     client = shlex.join([str(real), "-I", "-S", __file__, "client", str(address), str(real)])
     for name, module in (("python", ""), ("dvc", "-m dvc ")):
@@ -186,6 +182,9 @@ def _become(request):
     os.environ.update(request["env"])
     sys.executable = request["executable"]  # so that what it starts starts at once, too
     multiprocessing.set_executable(sys.executable)
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     path = [part for part in request["env"].get("PYTHONPATH", "").split(os.pathsep) if part]
     sys.path[1:1] = path
     first, *arguments = request["command"]

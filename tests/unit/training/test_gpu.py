@@ -121,7 +121,7 @@ def test_too_little_memory_is_one_line(trainer, make_packed):
         torch.cuda.empty_cache()
 
 
-@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")
+@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores", "ignore:The CUDA Graph is empty")
 def test_compiled_is_the_same_training(trainer):
     (_, plain), (compiled_trainer, compiled) = trained(trainer(epochs=2)), trained(trainer(epochs=2, compile=True))
     for one, other in zip(plain, compiled, strict=True):
