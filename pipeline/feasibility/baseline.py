@@ -6,9 +6,11 @@ of 12 x 12 pixels, normalised over 2 x 2 cells. It learns in seconds, and is wha
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
 from pipeline.feasibility.study import FOLDS, Study, answered
@@ -31,8 +33,10 @@ def probabilities(taught: FloatArray, labels: IntArray, judged: FloatArray, num_
         answers[:, classes] = 1.0
         return answers
     classifier = LogisticRegression(C=_REGULARISATION, class_weight="balanced", max_iter=5000)
-    model = make_pipeline(StandardScaler(), classifier).fit(taught, labels)
-    answers[:, model.classes_] = model.predict_proba(judged)
+    # Turned into as many features as there are photographs, which changes no answer and takes a third of the time.
+    model = make_pipeline(StandardScaler(), PCA(svd_solver="full"), classifier)
+    with threadpool_limits(1):  # more wait for each other longer than they compute
+        answers[:, classes] = model.fit(taught, labels).predict_proba(judged)
     return answers
 
 

@@ -2,7 +2,7 @@
 
 All findings are by one recipe, the probe, so that they can be compared. The budget decides one number, its epochs: as
 many as fit, at most those of params.yaml. Where they would be too few the resolution is lower, and where that is not
-enough, questions stay open, the last of `KINDS` first.
+enough, there is time for the last of `KINDS` only if the others take less than expected.
 
 A smaller set is shown for more epochs, by the square root of how much smaller it is: with as many it would merely be
 undertrained, with as many steps it would cost as much as the whole.
@@ -23,7 +23,7 @@ from pipeline.training.recipe import TrainParams
 ORIGINAL = "resnet101"
 """What the project began with; whether it can learn at all is asked beside the recipe's net."""
 
-RESERVE = 0.15
+RESERVE = 0.1
 """Of the time, for what no plan knows: other work on the cores, workers that wait for the last, the findings."""
 
 LEAST_EPOCHS = 20
@@ -67,15 +67,17 @@ class Plan:
     Attributes
     ----------
     recipe : the probe.
+    takes : the seconds that each of the trainings will take.
     overfit : nets that are to learn a handful by heart.
-    left_out : of `KINDS`.
-    seconds : that it will take.
+    if_time : those of `KINDS` for which the time is not sure to be enough.
+    seconds : that all others will take, side by side.
     """
 
     recipe: TrainParams
     trainings: tuple[Training, ...]
+    takes: tuple[float, ...]
     overfit: tuple[str, ...]
-    left_out: tuple[str, ...]
+    if_time: tuple[str, ...]
     seconds: float
 
 
@@ -156,21 +158,20 @@ class _Planner:
     def plan(self, kinds: Sequence[str], epochs: int) -> Plan:
         """Return the plan of these epochs."""
         recipe = of_epochs(self._recipe, epochs)
-        trainings = [self._training(each, recipe) for each in self._of(kinds)]
+        trainings = [(wanted, self._training(wanted, recipe)) for wanted in self._wanted]
+        possible = [(wanted, training) for wanted, training in trainings if training]
         return Plan(
             recipe=recipe,
-            trainings=tuple(each for each in trainings if each),
+            trainings=tuple(training for _, training in possible),
+            takes=tuple(self._takes(wanted, epochs) for wanted, _ in possible),
             overfit=tuple(self._overfit()),
-            left_out=tuple(kind for kind in KINDS if kind not in kinds),
+            if_time=tuple(kind for kind in KINDS if kind not in kinds),
             seconds=self._seconds(kinds, epochs),
         )
 
     def least_minutes(self) -> float:
         """Return how many minutes the scores alone take."""
         return self._seconds(KINDS[:1], self._least) / (1 - RESERVE) / 60
-
-    def _of(self, kinds: Sequence[str]) -> list[Wanted]:
-        return [each for each in self._wanted if each.kind in kinds]
 
     def _speed(self) -> float:
         return self._budget.speed(self._recipe.model, self._recipe.resolution)
@@ -180,11 +181,15 @@ class _Planner:
         free = [0.0] * self._budget.workers
         for seconds in self._overfit().values():
             heapq.heapreplace(free, free[0] + seconds)
-        for each in self._of(kinds):
-            # Other nets get the time that the recipe's own would take.
-            images = each.epochs(epochs, self._shown) * len(each.taught) + _ASKED * len(each.judged)
-            heapq.heapreplace(free, free[0] + images / self._speed() + _START)
+        for each in self._wanted:
+            if each.kind in kinds:
+                heapq.heapreplace(free, free[0] + self._takes(each, epochs))
         return max(free)
+
+    def _takes(self, each: Wanted, epochs: int) -> float:
+        """Return how many seconds one training takes; other nets get the time that the recipe's own would take."""
+        images = each.epochs(epochs, self._shown) * len(each.taught) + _ASKED * len(each.judged)
+        return images / self._speed() + _START
 
     def _overfit(self) -> dict[str, float]:
         """Return the nets that are to learn a handful by heart, and the seconds that each takes, mostly."""

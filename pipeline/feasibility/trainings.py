@@ -21,14 +21,14 @@ from pipeline.feasibility.overfit import Overfit
 from pipeline.feasibility.plan import Budget, Plan, Probe, make_plan
 from pipeline.feasibility.recipes import as_probe, weaker
 from pipeline.feasibility.study import Study, Training, answered
-from pipeline.feasibility.wanted import folds_of
+from pipeline.feasibility.wanted import KINDS, folds_of
 from pipeline.feasibility.workers import Job, Workers
 from pipeline.training.device import Compute
 from pipeline.training.recipe import TrainParams
 
 logger = logging.getLogger(__name__)
 
-_LAST = 0.95  # of the time: from then on nothing begins
+_LAST = 0.95  # of the time: what could be left out has ended by then, and nothing begins any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +50,23 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """A job, what keeps its answer, the kind that it belongs to, and the images that it shows."""
+    """A job.
+
+    Attributes
+    ----------
+    keep : keeps its answer.
+    kind : that it belongs to.
+    images : that it shows.
+    takes : the seconds for which there must still be time when it begins.
+    sure : whether the time is sure to be enough.
+    """
 
     job: Job
     keep: Callable[[Any], None]
     kind: str
     images: int
+    takes: float = 0.0
+    sure: bool = True
 
 
 class StudyTrainings:
@@ -125,7 +136,7 @@ class StudyTrainings:
 
     def _work(self, plan: Plan, workers: Workers) -> None:
         tasks = list(self._missing(plan))
-        left, images = Counter(task.kind for task in tasks), sum(task.images for task in tasks)
+        left, images = Counter(task.kind for task in tasks), sum(task.images for task in tasks if task.sure)
         of = len(plan.trainings) + len(plan.overfit)
         logger.info(
             "feasibility: %s, %d epochs, %d nets, %d of them kept from before; %d side by side on %s",
@@ -133,7 +144,14 @@ class StudyTrainings:
         )
         until = self._begun - self._before + 60 * _LAST * self._minutes
         with logging_redirect_tqdm(), tqdm(total=images, desc="feasibility", unit="image", disable=None) as bar:
-            for number, answer in workers.run([task.job for task in tasks], bar.update, until):
+
+            def begins(number: int) -> bool:
+                task = tasks[number]
+                in_time = time.monotonic() + task.takes < until
+                bar.total += task.images if in_time and not task.sure else 0
+                return in_time
+
+            for number, answer in workers.run([task.job for task in tasks], bar.update, begins):
                 task = tasks[number]
                 task.keep(answer)
                 self._note_time()
@@ -149,10 +167,16 @@ class StudyTrainings:
             if kept.overfit(plan.recipe, net) is None:
                 by_heart = LearnByHeart(self._images, study, plan.recipe, net, compute)
                 yield _Task(by_heart, partial(kept.keep_overfit, plan.recipe, net), "learnt by heart", 0)
-        for each in plan.trainings:
+        for each, takes in zip(plan.trainings, plan.takes, strict=True):
             if kept.answer(each) is None:
-                ask = Ask(self._images, packed.class_names, compute, each)
-                yield _Task(ask, partial(kept.keep, each), each.kind, each.recipe.epochs * len(each.taught))
+                ask, images = (
+                    Ask(self._images, packed.class_names, compute, each),
+                    each.recipe.epochs * len(each.taught),
+                )
+                # Without the scores there is nothing to say: they may take longer than was thought.
+                needed = 0.0 if each.kind == KINDS[0] else takes
+                sure = each.kind not in plan.if_time
+                yield _Task(ask, partial(kept.keep, each), each.kind, images, needed, sure)
 
     def _trained(self, plan: Plan) -> Trained:
         together: dict[tuple[str, str], list[Training]] = {}
@@ -160,20 +184,22 @@ class StudyTrainings:
             together.setdefault((each.kind, each.setting), []).append(each)
         answers: dict[str, dict[str, Predictions]] = {}
         recipes: dict[str, dict[str, TrainParams]] = {}
-        missing, count = list(plan.left_out), 0
+        missing, count = list[tuple[str, str]](), 0
         for (kind, setting), trainings in together.items():
             kept = [(each.judged, found) for each in trainings if (found := self.kept.answer(each))]
             count += len(kept)
             if len(kept) < len(trainings):
-                missing.append(", ".join(filter(None, (kind, setting))))
+                missing.append((kind, setting))
                 continue
             pooled = answered(self._study, [(rows, found.probabilities.astype(np.float64)) for rows, found in kept])
             answers.setdefault(kind, {})[setting] = pooled
             recipes.setdefault(kind, {})[setting] = trainings[0].recipe
-        if missing:
-            logger.warning("feasibility: no time was left for %s; feasibility.minutes gives more", "; ".join(missing))
+        # A kind by itself where nothing came of it.
+        left_out = dict.fromkeys(f"{kind}, {setting}" if kind in answers else kind for kind, setting in missing)
+        if left_out:
+            logger.warning("feasibility: no time was left for %s; feasibility.minutes gives more", "; ".join(left_out))
         used, short = self.kept.seconds / 60, weaker(plan.recipe, self._recipe)
-        probe = Probe(plan.recipe, self._minutes, used, count, tuple(missing), short)
+        probe = Probe(plan.recipe, self._minutes, used, count, tuple(left_out), short)
         return Trained(answers, recipes, self._overfit(plan), probe)
 
     def _overfit(self, plan: Plan) -> tuple[Overfit, ...]:

@@ -5,12 +5,10 @@ Processes, not threads: each has PyTorch's random state, its threads and its mem
 """
 
 import io
-import math
 import multiprocessing
 import os
 import signal
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -57,12 +55,15 @@ class Workers:
             connection.close()
         self._processes = {}
 
-    def run(self, jobs: Sequence[Job], shown: Shown, until: float = math.inf) -> Iterator[tuple[int, Any]]:
+    def run(
+        self, jobs: Sequence[Job], shown: Shown, begins: Callable[[int], bool] = lambda _: True
+    ) -> Iterator[tuple[int, Any]]:
         """Yield the number and the answer of each job, as they come; jobs begin in their order.
 
         Parameters
         ----------
-        until : of `time.monotonic`: from then on no job begins, and those that have begun end
+        begins : told the number of the job whose turn it is; where it says no, neither that one nor another begins any
+            more, and those that have begun end
 
         Raises
         ------
@@ -72,8 +73,11 @@ class Workers:
         waiting, at_work = deque(enumerate(jobs)), dict[Connection, int]()
         idle = self._started() if jobs else []
         while True:
-            while idle and waiting and time.monotonic() < until:
+            while idle and waiting:
                 number, job = waiting.popleft()
+                if not begins(number):
+                    waiting.clear()
+                    break
                 connection = idle.pop()
                 connection.send(job)
                 at_work[connection] = number

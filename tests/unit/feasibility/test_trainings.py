@@ -18,7 +18,7 @@ from conftest import environment, small_params
 from pipeline.data.assignment import NO_ROWS, Assignment
 from pipeline.data.packed import IndexRow, PackedSet
 from pipeline.errors import PipelineError
-from pipeline.feasibility.kept import MAKERS
+from pipeline.feasibility.kept import MAKERS, Kept
 from pipeline.feasibility.study import new_study
 from pipeline.feasibility.trainings import StudyTrainings
 from pipeline.training.device import choose_compute, cpu_threads
@@ -54,12 +54,16 @@ def opened(folder):
     return new_study(packed, table, 0)
 
 
-def trainings(folder, minutes=MINUTES, measured=SPEED, **changes):
-    """The trainings of the study in the current folder, where speeds are known already."""
-    wanted = recipe(**changes)
-    made = StudyTrainings(opened(folder), folder / "images.npy", wanted, minutes, choose_compute("cpu", "fp32"), 2)
-    made.kept.speeds[f"{wanted.model}, {wanted.resolution} px"] = measured
-    return made
+def trainings(folder, minutes=MINUTES, measured=SPEED, gone=0.8, **changes):
+    """The trainings of the study in the current folder: speeds are known already, and so much of the time is gone."""
+    wanted, compute = recipe(**changes), choose_compute("cpu", "fp32")
+    kept = Kept(opened(folder), wanted, minutes, compute)
+    if not kept.seconds:
+        kept.seconds = gone * 60 * minutes
+        for model, side in ((wanted.model, wanted.resolution), ("resnet18", wanted.resolution)):
+            kept.speeds[f"{model}, {side} px"] = measured
+        kept.note()
+    return StudyTrainings(opened(folder), folder / "images.npy", wanted, minutes, compute, 2)
 
 
 def files(folder):
@@ -154,9 +158,17 @@ def test_when_the_time_is_up_nothing_begins_and_what_is_missing_is_said(tmp_path
     with caplog.at_level(logging.WARNING):
         trained = trainings(tmp_path).run()
     assert trained.answers == {}
-    assert trained.probe.left_out == ("curve", "shuffled", "nets", "folds")
-    assert "no time was left for curve; shuffled; nets; folds" in caplog.text
+    assert trained.probe.left_out == ("folds", "curve", "shuffled", "nets")
+    assert "no time was left for folds; curve; shuffled; nets" in caplog.text
     assert not files(tmp_path)
+
+
+def test_time_that_is_left_pays_for_what_was_not_planned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained = trainings(tmp_path, gone=0.1).run()
+    assert set(trained.answers) == {"folds", "curve", "shuffled", "nets"}
+    assert trained.probe.left_out == ()
+    assert trained.probe.minutes > trained.probe.used
 
 
 def test_mistake_in_the_recipe_ends_it_with_its_own_words(tmp_path, monkeypatch):
