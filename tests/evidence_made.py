@@ -61,6 +61,8 @@ def signal(f1=None, p=0.005, sizes=SIZES, **changes):
         "f1": f1,
         "support": np.array(sizes),
         "groups": np.array(sizes),
+        "hits": np.array([round(size * each.value) for size, each in zip(sizes, f1, strict=True)]),
+        "false_alarms": np.arange(len(sizes)),
         "majority": 0.11,
         "baseline": measured(macro / 2),
         "gain": Measured(macro / 2, macro / 2 - 0.08, macro / 2 + 0.08),

@@ -14,6 +14,7 @@ from pipeline.report.words import counted, listed, quoted
 
 NOT_MEASURED = "Not measured: there was no time."
 MOST_NAMED = 3
+_NEARLY_ALL = 0.9
 
 
 def amount(evidence: Evidence, k: int) -> str:
@@ -46,9 +47,9 @@ def class_names(evidence: Evidence, classes: Sequence[int]) -> str:
 
 
 def parts(evidence: Evidence, k: int) -> str:
-    """Return how many photographs of a class there are: "8", or "8 (3 parts)" where some belong together."""
+    """Return how many photographs of a class there are: "8", or "8 (3 parts)" where more than a few belong together."""
     support, groups = int(evidence.support[k]), int(evidence.groups[k])
-    return str(support) if groups == support else f"{support} ({counted(groups, 'part')})"
+    return str(support) if groups > _NEARLY_ALL * support else f"{support} ({counted(groups, 'part')})"
 
 
 def pair_names(evidence: Evidence, pair: Pair) -> str:

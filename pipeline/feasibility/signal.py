@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pipeline.evaluation.estimates import Measured
 from pipeline.evaluation.figures import BLUE, INK, MUTED, ORANGE, drawable_names
 from pipeline.evaluation.intervals import too_small
-from pipeline.evaluation.metrics import score
+from pipeline.evaluation.metrics import confusion_matrix, score
 from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions
 from pipeline.feasibility import in_words
 from pipeline.feasibility.baseline import out_of_fold
@@ -36,6 +36,7 @@ class Signal:
     macro_f1 : of the net.
     f1 : K, of each class.
     support, groups : int64 (K,), photographs of each class, and groups that hold some.
+    hits, false_alarms : int64 (K,), photographs of each class that got its name, and others that did.
     majority : macro F1 of always the largest class.
     baseline : macro F1 of histograms of gradients and a logistic regression.
     gain : of the net over that, paired.
@@ -50,6 +51,8 @@ class Signal:
     f1: tuple[Measured, ...]
     support: IntArray
     groups: IntArray
+    hits: IntArray
+    false_alarms: IntArray
     majority: float
     baseline: Measured
     gain: Measured
@@ -75,12 +78,15 @@ def measure(study: Study, folds: Predictions, shuffled: Predictions | None, rng:
     answers = folds if shuffled is None else shuffled
     chance, class_chance = by_chance(answers, study.fold[answers.rows], rng)
     by_class = [p_value(each.value, drawn) for each, drawn in zip(f1, class_chance.T, strict=True)]
-    found = together(folds)
+    found, confusion = together(folds), confusion_matrix(folds.y_true, folds.y_pred, len(f1))
+    hits = confusion.diagonal()
     return Signal(
         macro_f1=macro_f1,
         f1=f1,
         support=found.support,
         groups=found.groups,
+        hits=hits,
+        false_alarms=confusion.sum(axis=0) - hits,
         majority=_majority(folds),
         baseline=f1_of(without_net, rng)[0],
         gain=gain_of(folds, without_net, rng),

@@ -38,11 +38,14 @@ def findings_section(evidence: Evidence) -> Section:
 def class_rows(evidence: Evidence) -> list[dict[str, Any]]:
     """Return a row a class, the largest first."""
     order = sorted(range(len(evidence.class_names)), key=lambda k: -int(evidence.support[k]))
+    signal = evidence.signal
     return [
         {
             "name": evidence.class_names[k],
             "photographs": said.parts(evidence, k),
-            "score": evidence.signal.f1[k] if evidence.signal else None,
+            "score": signal.f1[k] if signal else None,
+            "found": f"{signal.hits[k]} of {signal.support[k]}" if signal else "-",
+            "false_alarms": str(signal.false_alarms[k]) if signal else "-",
             "few": int(evidence.groups[k]) < TO_JUDGE,
             "wants": wants(evidence, k),
         }

@@ -5,9 +5,23 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from closure import ROOT
-from evidence_made import HOPELESS, association, class_of_8, copied, curves, evidence, fine, leaks, pure_noise, small
+from evidence_made import (
+    HOPELESS,
+    SIZES,
+    association,
+    class_of_8,
+    copied,
+    curves,
+    evidence,
+    fine,
+    leaks,
+    pure_noise,
+    signal,
+    small,
+)
 from matplotlib.figure import Figure
 from reports import ODD_CLASSES, noise
 
@@ -111,6 +125,16 @@ def test_it_asks_for_nothing_and_is_small(tmp_path):
     without = re.sub(r"data:image/(webp|png);base64,[\w+/=]+", "", text)
     assert not re.search(r"https?:|//|@import|url\((?!#)", without)
     assert text == render(odd(), probe(), sections())
+
+
+def test_each_class_is_counted_as_in_the_shop():
+    page = render(evidence(groups=np.array([10, *SIZES[1:]])), probe(), [])
+    hits, alarms = signal().hits, signal().false_alarms
+    for k, size in enumerate(SIZES):
+        assert f">{hits[k]} of {size}<" in page
+        assert f">{alarms[k]}<" in page
+    assert "A part: all photographs of one piece" in page
+    assert "A part:" not in render(evidence(), probe(), [])
 
 
 def test_what_it_took_is_said():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from judged_sets import text
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_score, recall_score
 
 from pipeline.feasibility.baseline import gradient_histograms, out_of_fold, probabilities
 from pipeline.feasibility.signal import measure, signal_section
@@ -51,6 +51,9 @@ def test_scores_are_those_of_scikit_learn_and_lie_in_their_intervals(study, good
     largest = f1_score(folds.y_true, np.zeros_like(folds.y_true), average="macro", zero_division=0)
     assert good.majority == pytest.approx(largest)
     assert (good.support.tolist(), good.groups.tolist()) == (COUNTS, COUNTS)
+    precision = precision_score(folds.y_true, folds.y_pred, average=None)
+    assert (good.hits / good.support).tolist() == recall_score(folds.y_true, folds.y_pred, average=None).tolist()
+    assert good.hits / (good.hits + good.false_alarms) == pytest.approx(precision)
     assert good.gain.value == pytest.approx(good.macro_f1.value - good.baseline.value)
 
 
