@@ -2,14 +2,17 @@
 
 To load PyTorch, scikit-learn, MLflow and DVC takes up to six seconds of a processor, more than most trainings in the
 tests. What runs is what would run otherwise: the real script or module, with arguments, a folder, an environment, open
-files and an end of its own. Nothing of this project is loaded before, so that a process has of it what its script
-imports. What is about the start of a process, or about kills, is better done with the real one, `sys.executable`.
+files and an end of its own; it is killed with the process that was started. Nothing of this project is loaded before, so
+that a process has of it what its script imports. What is read when Python or a package starts (`PYTHONHASHSEED`,
+`OMP_NUM_THREADS`) is as it was in the tests; who asks about that, or about children, takes the real one,
+`sys.executable`.
 """
 
 import atexit
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +29,9 @@ PACKAGES = (
     "dvc.commands.repro", "dvc.commands.experiments.run", "dvc.repo.reproduce", "dvc.repo.experiments", "dvc.stage.run",
     "dvc_data.index.checkout", "celery",
 )  # fmt: skip
+
+
+_READY = b"ready\n"
 
 
 def run(command, cwd, env, timeout=300, text=True):
@@ -51,9 +57,12 @@ def python():
 def folder_of_programs():
     """A folder, to stand first on a PATH, with `python` and `dvc`, and `mlflow` as it is."""
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    atexit.register(shutil.rmtree, folder)
     address, real = folder / "socket", Path(sys.executable)
-    nursery = subprocess.Popen([real, __file__, "nursery", address, folder / "python"], stdin=subprocess.PIPE)
+    command = [real, __file__, "nursery", address, folder / "python"]
+    nursery = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     atexit.register(nursery.communicate)
+    assert nursery.stdout.readline() == _READY, "the process that loads the large packages did not start"
     client = shlex.join([str(real), "-I", "-S", __file__, "client", str(address), str(real)])
     for name, module in (("python", ""), ("dvc", "-m dvc ")):
         (folder / name).write_text(f'#!/bin/sh\nexec {client} {module}"$@"\n')
@@ -65,17 +74,13 @@ def folder_of_programs():
 def _client(address, real, *command):
     """Have the nursery start a process, hand signals on to it, and end as it does."""
     import signal
-    import time
 
     if not (command and (command[0] in ("-m", "-c") or command[0].endswith(".py"))):
         os.execv(real, [real, *command])
     files = [number for number in (int(each.name) for each in Path("/proc/self/fd").iterdir()) if _is_open(number)]
     request = {"command": command, "cwd": str(Path.cwd()), "env": dict(os.environ), "files": files}
     with socket.socket(socket.AF_UNIX) as nursery:
-        for _ in range(600):  # it may have no socket yet
-            if nursery.connect_ex(address) == 0:
-                break
-            time.sleep(0.1)
+        nursery.connect(address)
         socket.send_fds(nursery, [b"."], files)
         nursery.sendall(f"{json.dumps(request)}\n".encode())
         with nursery.makefile() as answers:
@@ -105,7 +110,7 @@ class _Nursery:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(address)
         self._listener.listen(64)
-        self._children = {}  # of a client, and of a process, both and the process's number
+        self._children = {}  # each child twice: socket of its client or pidfd -> (socket, pidfd, pid)
 
     def serve(self):
         """Return, in a process that was forked, what it is to be; in the nursery itself None, at the end."""
@@ -115,8 +120,8 @@ class _Nursery:
             ready, _, _ = select.select([*self._children, sys.stdin, self._listener], [], [])
             # Who is gone comes before who is new: what was killed is dead before its successor starts.
             for each in ready:
-                if each in self._children:
-                    self._end(each)
+                if each in self._children:  # and not ended by the other of the two
+                    self._reap(each)
             if sys.stdin in ready:
                 return self._kill_all()
             if self._listener in ready:
@@ -126,26 +131,30 @@ class _Nursery:
 
     def _begin(self):
         client, _ = self._listener.accept()
-        _, files, _, _ = socket.recv_fds(client, 1, 250)
-        with client.makefile() as requests:
-            request = json.loads(requests.readline())
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            self._leave(client)
-            return request | {"files": dict(zip(request["files"], files, strict=True))}
+        files = []
+        try:
+            _, files, _, _ = socket.recv_fds(client, 1, 250)
+            with client.makefile() as requests:
+                request = json.loads(requests.readline())
+        except (OSError, ValueError):  # it was killed meanwhile
+            client.close()
+        else:
+            child = os.fork()
+            if child == 0:
+                os.setsid()
+                self._leave(client)
+                return request | {"files": dict(zip(request["files"], files, strict=True))}
+            process = os.pidfd_open(child)
+            self._children |= dict.fromkeys((client, process), (client, process, child))
+            with suppress(OSError):
+                client.sendall(f"{child}\n".encode())
         for file in files:
             os.close(file)
-        process = os.pidfd_open(child)
-        self._children |= dict.fromkeys((client, process), (client, process, child))
-        client.sendall(f"{child}\n".encode())
         return None
 
-    def _end(self, each):
+    def _reap(self, each):
         import signal
 
-        if each not in self._children:  # the other of the two has ended it
-            return
         client, process, child = self._children[each]
         if each is client:
             os.kill(child, signal.SIGKILL)
@@ -158,7 +167,7 @@ class _Nursery:
 
     def _kill_all(self):
         for client in [each for each in self._children if isinstance(each, socket.socket)]:
-            self._end(client)
+            self._reap(client)
 
     def _leave(self, client):
         for each in (self._listener, client, *self._children):
@@ -236,6 +245,8 @@ def _serve(address, executable):
     for name in PACKAGES:
         importlib.import_module(name)
     gc.freeze()
+    os.write(1, _READY)
+    os.dup2(2, 1)
     request = nursery.serve()
     if request:
         _end(_code(request | {"executable": executable}))

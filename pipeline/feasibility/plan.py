@@ -38,6 +38,7 @@ LEAST_SHOWN = 4800
 _MOST_TIMES = 4  # as many epochs as the recipe has, for the sake of that
 _ASKED = 3.0  # images shown that one answer costs: up to four looks, in full precision, forward alone
 _START = 1.0  # seconds to build a net
+_MEASURED = 15.0  # seconds in which the speeds of other nets are known
 _BY_HEART = 100  # steps, mostly
 _ORIGINAL_SHARE = 0.15  # of the time, that it may take
 
@@ -67,7 +68,8 @@ class Plan:
     Attributes
     ----------
     recipe : the probe.
-    takes : the seconds that each of the trainings will take.
+    trainings : each of which may be in time.
+    takes : the seconds that each of them will take.
     overfit : nets that are to learn a handful by heart.
     if_time : those of `KINDS` for which the time is not sure to be enough.
     seconds : that all others will take, side by side.
@@ -157,8 +159,13 @@ class _Planner:
 
     def plan(self, kinds: Sequence[str], epochs: int) -> Plan:
         """Return the plan of these epochs."""
-        recipe = of_epochs(self._recipe, epochs)
-        trainings = [(wanted, self._training(wanted, recipe)) for wanted in self._wanted]
+        recipe, left = of_epochs(self._recipe, epochs), self._budget.seconds - self._seconds(kinds, epochs)
+        trainings = [
+            (wanted, self._training(wanted, recipe))
+            for wanted in self._wanted
+            # Of other nets it must be measured first how fast they are.
+            if wanted.kind in kinds or left > self._takes(wanted, epochs) + _MEASURED
+        ]
         possible = [(wanted, training) for wanted, training in trainings if training]
         return Plan(
             recipe=recipe,

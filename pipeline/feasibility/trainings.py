@@ -1,6 +1,7 @@
 """The trainings of a study: planned, run side by side, and kept."""
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from pipeline.errors import ModelError
+from pipeline.errors import PipelineError
 from pipeline.evaluation.predictions import Predictions
 from pipeline.feasibility.jobs import Ask, LearnByHeart, MeasureSpeed
 from pipeline.feasibility.kept import Kept
@@ -123,7 +124,7 @@ class StudyTrainings:
         job = MeasureSpeed(self._images, packed.class_names, self._compute, recipe, packed.labels, taught)
         try:
             speeds = [speed for _, speed in workers.run([job] * workers.count, lambda _: None)]
-        except ModelError as error:
+        except PipelineError as error:
             if model == own.model:
                 raise
             logger.warning("feasibility: without %s: %s", model, error)
@@ -139,7 +140,7 @@ class StudyTrainings:
         left, images = Counter(task.kind for task in tasks), sum(task.images for task in tasks if task.sure)
         of = len(plan.trainings) + len(plan.overfit)
         logger.info(
-            "feasibility: %s, %d epochs, %d nets, %d of them kept from before; %d side by side on %s",
+            "feasibility: %s, %d epochs, up to %d nets, %d of them kept from before; %d side by side on %s",
             *(plan.recipe.title, plan.recipe.epochs, of, of - len(tasks), workers.count, self._compute.device),
         )
         until = self._begun - self._before + 60 * _LAST * self._minutes
@@ -167,16 +168,22 @@ class StudyTrainings:
             if kept.overfit(plan.recipe, net) is None:
                 by_heart = LearnByHeart(self._images, study, plan.recipe, net, compute)
                 yield _Task(by_heart, partial(kept.keep_overfit, plan.recipe, net), "learnt by heart", 0)
-        for each, takes in zip(plan.trainings, plan.takes, strict=True):
-            if kept.answer(each) is None:
-                ask, images = (
-                    Ask(self._images, packed.class_names, compute, each),
-                    each.recipe.epochs * len(each.taught),
-                )
+        trainings = zip(plan.trainings, plan.takes, strict=True)
+        missing = [(each, takes) for each, takes in trainings if kept.answer(each) is None]
+        left = Counter((each.kind, each.setting) for each, _ in missing)
+        for each, takes in missing:
+            # A part of the folds answers nothing: the first of them begins where there is time for all.
+            rounds = math.ceil(left[each.kind, each.setting] / self._side_by_side)
+            left[each.kind, each.setting] -= 1
+            yield _Task(
+                job=Ask(self._images, packed.class_names, compute, each),
+                keep=partial(kept.keep, each),
+                kind=each.kind,
+                images=each.recipe.epochs * len(each.taught),
                 # Without the scores there is nothing to say: they may take longer than was thought.
-                needed = 0.0 if each.kind == KINDS[0] else takes
-                sure = each.kind not in plan.if_time
-                yield _Task(ask, partial(kept.keep, each), each.kind, images, needed, sure)
+                takes=0.0 if each.kind == KINDS[0] else rounds * takes,
+                sure=each.kind not in plan.if_time,
+            )
 
     def _trained(self, plan: Plan) -> Trained:
         together: dict[tuple[str, str], list[Training]] = {}
@@ -184,7 +191,8 @@ class StudyTrainings:
             together.setdefault((each.kind, each.setting), []).append(each)
         answers: dict[str, dict[str, Predictions]] = {}
         recipes: dict[str, dict[str, TrainParams]] = {}
-        missing, count = list[tuple[str, str]](), 0
+        planned = {kind for kind, _ in together}
+        missing, count = [(kind, "") for kind in plan.if_time if kind not in planned], 0
         for (kind, setting), trainings in together.items():
             kept = [(each.judged, found) for each in trainings if (found := self.kept.answer(each))]
             count += len(kept)
@@ -194,6 +202,7 @@ class StudyTrainings:
             pooled = answered(self._study, [(rows, found.probabilities.astype(np.float64)) for rows, found in kept])
             answers.setdefault(kind, {})[setting] = pooled
             recipes.setdefault(kind, {})[setting] = trainings[0].recipe
+        missing.sort(key=lambda each: KINDS.index(each[0]))
         # A kind by itself where nothing came of it.
         left_out = dict.fromkeys(f"{kind}, {setting}" if kind in answers else kind for kind, setting in missing)
         if left_out:

@@ -48,6 +48,9 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         for process in self._processes.values():
             process.terminate()
         for connection, process in self._processes.items():
@@ -68,16 +71,24 @@ class Workers:
         Raises
         ------
         PipelineError
-            That of a job; or if the system ends a worker.
+            That of a job, or if the system ends a worker. All other jobs end with it.
         """
+        try:
+            yield from self._run(jobs, shown, begins)
+        except Exception:
+            self._stop()  # else what others still answer would be taken for answers to the next jobs
+            raise
+
+    def _run(self, jobs: Sequence[Job], shown: Shown, begins: Callable[[int], bool]) -> Iterator[tuple[int, Any]]:
         waiting, at_work = deque(enumerate(jobs)), dict[Connection, int]()
-        idle = self._started() if jobs else []
+        idle = list[Connection]()
         while True:
-            while idle and waiting:
+            while waiting and (idle or not at_work):
                 number, job = waiting.popleft()
                 if not begins(number):
                     waiting.clear()
                     break
+                idle = idle or self._started()
                 connection = idle.pop()
                 connection.send(job)
                 at_work[connection] = number

@@ -19,7 +19,7 @@ FEASIBILITY = ("feasibility", "packed", "split/assignment.csv", "reports/feasibi
 
 def asked(folder, **changes):
     params = small_params()
-    params["feasibility"] |= {"minutes": 1} | changes
+    params["feasibility"] |= {"minutes": 2} | changes
     write_params(folder, params)
 
 
