@@ -74,7 +74,7 @@ def evidence(known: KnownSet, weights: Path, kinds: Collection[str], seed: int =
     params = recipe(epochs=epochs, seed=seed, weights=str(weights))
     answers, recipes = _trained(study, params, kinds, ask or ask_net)
     by_heart = check(study, params, [params.model], _compute(params))
-    return evidence_of(study, TARGET, Trained(answers, recipes, by_heart, Probe(params, 1.0, 1.0, 1, (), ())))
+    return evidence_of(study, TARGET, Trained(answers, recipes, by_heart, Probe(params, 1.0, 1.0, 1, (), 1.0, ())))
 
 
 def _trained(

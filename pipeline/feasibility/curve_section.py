@@ -63,7 +63,7 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
             there.append(name)
         elif curve.hopeless:
             never.append(name)
-        elif curve.needed.value <= curve.now:
+        elif _perhaps_there(curve, found.target):
             perhaps.append(name)
         else:
             more.append(curve)
@@ -80,6 +80,11 @@ def _said(found: LearningCurve, names: Sequence[str]) -> list[str]:
     if perhaps:
         said.append(f"Probably there already, but too few photographs are seen to be sure: {_some(perhaps)}.")
     return said
+
+
+def _perhaps_there(curve: Curve, target: float) -> bool:
+    """Return whether the law or what was measured says that it is at the target."""
+    return curve.needed.value <= curve.now or curve.f1[-1].value >= target
 
 
 def _number(curve: Curve) -> int:
@@ -100,21 +105,21 @@ def _said_of_macro(macro: Curve) -> str:
 
 
 def _table(found: LearningCurve, names: Sequence[str]) -> Table:
-    rows = [_row(curve, name) for curve, name in zip(found.classes, names, strict=True)]
+    rows = [_row(curve, name, found.target) for curve, name in zip(found.classes, names, strict=True)]
     header = ["Class", "Now", "F1 now", f"Needed for {found.target:.2f}", "F1 with twice as many"]
-    return Table(header, "<>>>>", [*rows, _row(found.macro, _ALL)])
+    return Table(header, "<>>>>", [*rows, _row(found.macro, _ALL, found.target)])
 
 
-def _row(curve: Curve, name: str) -> list[str]:
-    return [name, str(curve.now), in_words.score(curve.f1[-1]), _needed(curve), in_words.score(curve.doubled)]
+def _row(curve: Curve, name: str, target: float) -> list[str]:
+    return [name, str(curve.now), in_words.score(curve.f1[-1]), _needed(curve, target), in_words.score(curve.doubled)]
 
 
-def _needed(curve: Curve) -> str:
+def _needed(curve: Curve, target: float) -> str:
     if curve.hopeless:
         return "no amount"
     if curve.needed.high <= curve.now:
         return "there already"
-    if curve.needed.value <= curve.now:
+    if _perhaps_there(curve, target):
         return "probably there"
     low, value, high = (in_words.amount(each) for each in (curve.needed.low, curve.needed.value, curve.needed.high))
     if np.isfinite(curve.needed.high):

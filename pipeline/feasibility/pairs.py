@@ -237,6 +237,8 @@ def pairs_section(found: Sequence[Pair], study: Study) -> Section:
 
 _NOTES = (
     "Told apart: of one photograph of each class, how often the nets put the right one first. 0.5 is a coin, 1 always.",
+    "Mixed up, and yet told apart: the nets rank the two rightly, and draw the line between them in the wrong place, "
+    "as nets do that were not trained for long. Merging is no remedy for that.",
     "As one class: the same answers with the probabilities of the two added up. Nets that learn the easier task from "
     "the start may do better. Macro F1 over fewer classes is the score of an easier task.",
 )

@@ -54,6 +54,11 @@ def _moved_in_time(steps: Mapping[int, tuple[Move, ...]], by: float) -> dict[int
     return moved
 
 
+def pixels_shown(recipe: TrainParams) -> int:
+    """Return how many pixels of each photograph a training looks at, which is about what its time goes by."""
+    return recipe.epochs * recipe.resolution**2
+
+
 def smaller(resolution: int) -> int:
     """Return about two thirds of a resolution, 32 at least."""
     return max(_SIDE, _SIDE * round(resolution * _SMALLER / _SIDE))

@@ -106,6 +106,19 @@ def _few(evidence: Evidence) -> str:
     )
 
 
+def _undecided(evidence: Evidence) -> str:
+    signal = evidence.signal
+    if signal is None:
+        return ""
+    below = [k for k in standing_so(evidence, "not known") if signal.f1[k].value < evidence.target]
+    return " ".join(
+        f"Whether more photographs bring {said.class_said(evidence, k)} to the target is not known: "
+        f"{signal.hits[k]} of {signal.support[k]} are found, "
+        f"with {counted(int(signal.false_alarms[k]), 'false alarm')}."
+        for k in below[: said.MOST_NAMED]
+    )
+
+
 def _curve(evidence: Evidence) -> str:
     wanting = [*standing_so(evidence, "wants more"), *standing_so(evidence, "no amount")]
     return f"{said.curve_said(evidence)} The step above may change that." if wanting else ""
@@ -130,6 +143,7 @@ _REMARKS = (
     _Remark(_baseline, frozenset({"cannot-learn", "net-blind"})),
     _Remark(_limits, _VOID | {"other-pictures", "no-amount"}),
     _Remark(_few, frozenset({"cannot-learn", "not-measured"})),
+    _Remark(_undecided, _VOID | {"copies", "wrong-labels", "one-class", "go", "not-known"}),
     _Remark(_curve, _VOID | {"wrong-labels", "go", "collect", "other-pictures", "no-amount", "not-known"}),
     _Remark(_missing),
 )

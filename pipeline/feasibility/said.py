@@ -163,7 +163,7 @@ def curve_said(evidence: Evidence) -> str:
     all_classes = (
         f"Of all classes together nothing can be said: {macro.note}."
         if macro.note
-        else f"With twice as many of all, macro F1 would be {score(macro.doubled)}, with any number "
+        else f"With twice as many of all, macro F1 would be {score(macro.doubled)}; with ever more it would come to "
         f"{score(macro.ceiling)}."
     )
     wanting = standing_so(evidence, "wants more")

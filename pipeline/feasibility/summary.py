@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import Any
 
-from pipeline.feasibility import facts, said
+from pipeline.feasibility import facts, in_words, said
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.plan import Probe
-from pipeline.feasibility.standing import TO_JUDGE, Standing, by_chance, standings
+from pipeline.feasibility.standing import TO_JUDGE, Standing, by_chance, known_curve, standings
 from pipeline.report.sections import Section, Table
 from pipeline.report.words import counted
 
@@ -63,7 +63,14 @@ def wants(evidence: Evidence, k: int) -> str:
         case "no amount":
             return "no number of photographs like these is enough"
         case _:
-            return "not known"
+            return f"not known{_at_least(evidence, k)}"
+
+
+def _at_least(evidence: Evidence, k: int) -> str:
+    curve = known_curve(evidence, k)
+    if curve is None or evidence.signal is None or evidence.signal.f1[k].value >= evidence.target:
+        return ""
+    return f"; photographs: {in_words.amount(max(curve.needed.low, 2 * curve.now))} at the least in all"
 
 
 def weaker_said(probe: Probe) -> tuple[str, ...]:
@@ -72,7 +79,8 @@ def weaker_said(probe: Probe) -> tuple[str, ...]:
         return ()
     return (
         f"In {probe.minutes:g} minutes the nets could not be trained in full ({'; '.join(probe.weaker)}). A full "
-        "training most likely reaches more, and then fewer photographs are wanted: more minutes tell.",
+        "training most likely reaches more, and then fewer photographs are wanted: run it once with "
+        f"feasibility.minutes at some {in_words.amount(probe.in_full)} before many are taken.",
     )
 
 
@@ -109,14 +117,16 @@ def _real(evidence: Evidence) -> str:
         return _UNKNOWN
     if facts.copies_are_the_score(evidence) or facts.shortcut_is_the_score(evidence):
         return "No"
-    return "In part, perhaps not" if facts.alarms(evidence) else "Nothing speaks against it"
+    return "Partly in doubt" if facts.alarms(evidence) else "Nothing speaks against it"
 
 
 def _labels(evidence: Evidence) -> str:
     noise = facts.known_noise(evidence)
     if noise is None:
         return _UNKNOWN if evidence.noise is None else "Not known"
-    return "Too many are wrong" if noise.rate.low >= facts.MANY_WRONG else "Mostly"
+    if noise.rate.low >= facts.MANY_WRONG:
+        return "Too many are wrong"
+    return "Mostly" if noise.rate.low > 0 else "Nothing speaks against it"
 
 
 def _pairs(evidence: Evidence) -> str:

@@ -20,7 +20,7 @@ from pipeline.feasibility.jobs import Ask, LearnByHeart, MeasureSpeed
 from pipeline.feasibility.kept import Kept
 from pipeline.feasibility.overfit import Overfit
 from pipeline.feasibility.plan import Budget, Plan, Probe, make_plan
-from pipeline.feasibility.recipes import as_probe, weaker
+from pipeline.feasibility.recipes import as_probe, pixels_shown, weaker
 from pipeline.feasibility.study import Study, Training, answered
 from pipeline.feasibility.wanted import KINDS, folds_of
 from pipeline.feasibility.workers import Job, Workers
@@ -208,7 +208,8 @@ class StudyTrainings:
         if left_out:
             logger.warning("feasibility: no time was left for %s; feasibility.minutes gives more", "; ".join(left_out))
         used, short = self.kept.seconds / 60, weaker(plan.recipe, self._recipe)
-        probe = Probe(plan.recipe, self._minutes, used, count, tuple(left_out), short)
+        in_full = used * pixels_shown(as_probe(self._recipe, 0)) / pixels_shown(plan.recipe)
+        probe = Probe(plan.recipe, self._minutes, used, count, tuple(left_out), in_full, short)
         return Trained(answers, recipes, self._overfit(plan), probe)
 
     def _overfit(self, plan: Plan) -> tuple[Overfit, ...]:

@@ -229,8 +229,12 @@ def _how_to_collect(evidence: Evidence, classes: Sequence[int]) -> str:
         f"{said.to_come_back_with(evidence, k) - int(evidence.support[k])} more of {quoted(evidence.class_names[k])}"
         for k in classes[: said.MOST_NAMED]
     ]
-    alike = "Make the photographs alike (see below). Then photograph" if facts.alarms(evidence) else "Photograph"
-    return f"{alike} {listed(more)}, on parts that are not in the set yet, and run this again: it then knows more."
+    first = (
+        "Make the photographs alike (see below), and run this again, to see what of the score is left. Then photograph"
+        if facts.alarms(evidence)
+        else "Photograph"
+    )
+    return f"{first} {listed(more)}, on parts that are not in the set yet, and run this again: it then knows more."
 
 
 def say_other_pictures(evidence: Evidence) -> Words:
@@ -262,7 +266,7 @@ def _hopeless_said(evidence: Evidence) -> tuple[str, ...]:
     hopeless, curve = standing_so(evidence, "no amount"), evidence.curve
     assert curve is not None
     return tuple(
-        f"{said.class_said(evidence, k)}: with any number of photographs, F1 would be "
+        f"{said.class_said(evidence, k)}: with ever more photographs, F1 would come to "
         f"{in_words.score(curve.classes[k].ceiling)}."
         for k in hopeless
     )

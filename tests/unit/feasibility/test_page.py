@@ -51,6 +51,7 @@ def probe(**changes):
         "used": 27.3,
         "trainings": 34,
         "left_out": ("curve, 1/8",),
+        "in_full": 83.0,
         "weaker": ("27 epochs, not 80",),
     }
     return Probe(recipe=recipe, **made | changes)
@@ -142,6 +143,7 @@ def test_what_it_took_is_said():
         "34 nets trained, in 27 of 30 minutes",
         "no time for: curve, 1/8",
         "trained in full (27 epochs, not 80",
+        "feasibility.minutes at some 85 before",
     ):
         assert words in page
     page = render(fine(), probe(left_out=(), weaker=()), [])

@@ -242,6 +242,13 @@ def test_copies_do_not_spoil_a_set_that_reaches_the_target():
     assert any("dealt out one by one" in said for said in verdict.also)
 
 
+def test_class_that_is_below_the_target_and_of_which_nothing_is_known_is_not_passed_over():
+    f1 = [0.93, 0.6, 0.93, 0.93, 0.93, Measured(0.4, 0.08, 0.75), 0.93]
+    verdict = judge(evidence(signal=signal(f1), curve=curves({1: {**UNCLEAR, "f1": 0.6}, 5: REACHABLE})))
+    assert verdict.rule == "collect"
+    assert any("is not known: 51 of 85 are found, with 1 false alarm." in said for said in verdict.also)
+
+
 def test_what_was_not_measured_is_said():
     for name, words in {"noise": "wrong labels", "pairs": "classes that are one", "limits": "another net"}.items():
         (said,) = judge(replace(fine(), **{name: None})).also
