@@ -234,7 +234,10 @@ def _how_to_collect(evidence: Evidence, classes: Sequence[int]) -> str:
         if facts.alarms(evidence)
         else "Photograph"
     )
-    return f"{first} {listed(more)}, on parts that are not in the set yet, and run this again: it then knows more."
+    return (
+        f"{first} {listed(more)}: up to twice what there is, or {TO_JUDGE}, if that is more, on parts that are not in the "
+        "set yet. Then run this again: it then knows more."
+    )
 
 
 def say_other_pictures(evidence: Evidence) -> Words:
