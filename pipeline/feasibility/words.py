@@ -235,8 +235,8 @@ def _how_to_collect(evidence: Evidence, classes: Sequence[int]) -> str:
         else "Photograph"
     )
     return (
-        f"{first} {listed(more)}: up to twice what there is, or {TO_JUDGE}, if that is more, on parts that are not in the "
-        "set yet. Then run this again: it then knows more."
+        f"{first} {listed(more)}: up to twice what there is, or {TO_JUDGE}, if that is more, on parts that are not in "
+        "the set yet. Then run this again: it then knows more."
     )
 
 
