@@ -75,6 +75,8 @@ def _client(address, real, *command):
     """Have the nursery start a process, hand signals on to it, and end as it does."""
     import signal
 
+    if command[:1] == ("-u",):  # as torchrun starts its ranks; nothing is read from them before they end
+        command = command[1:]
     if not (command and (command[0] in ("-m", "-c") or command[0].endswith(".py"))):
         os.execv(real, [real, *command])
     files = [number for number in (int(each.name) for each in Path("/proc/self/fd").iterdir()) if _is_open(number)]

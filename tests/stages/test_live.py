@@ -224,7 +224,9 @@ def test_two_ranks_lose_one_and_go_on(place):
     change_recipe(place, epochs=15, threads=1)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*launcher, ROOT / "src" / "train.py", *TRAIN[1:]]
-    with subprocess.Popen(command, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=place, env=environment(PYTHON_EXEC=warm.python()), stderr=subprocess.PIPE, text=True
+    ) as process:
         wait_for("epoch   3/15", process)
         ranks = [each for each in psutil.Process(process.pid).children() if "train.py" in " ".join(each.cmdline())]
         assert len(ranks) == 2
@@ -233,7 +235,13 @@ def test_two_ranks_lose_one_and_go_on(place):
     assert process.returncode
     assert not (place / "models").exists()
     done = subprocess.run(
-        command, cwd=place, env=environment(), capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=place,
+        env=environment(PYTHON_EXEC=warm.python()),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "goes on after epoch" in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import warm
 from closure import ROOT, import_closure
 from conftest import environment, small_params
 
@@ -30,6 +32,13 @@ COUNTS = (9, 7, 5)
 SIDE = 40
 MINUTES = 6.0  # too few for resnet101, too
 SPEED = 1.5  # images a second, as if measured: at it the scores fit into the time, and nothing else does
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workers_that_start_at_once():
+    multiprocessing.set_executable(warm.python())
+    yield
+    multiprocessing.set_executable(sys.executable)
 
 
 def recipe(**changes):
@@ -182,19 +191,20 @@ def test_net_that_cannot_be_trained_is_done_without(tmp_path, monkeypatch, caplo
     """Both workers fail to measure it; what they say of it is not taken for an answer to what comes next."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pipeline.feasibility.wanted._COMMON_NET", "resnet17")
-    trained = trainings(tmp_path, measured=4.4, gone=0.1).run()
+    trained = trainings(tmp_path, measured=4.4).run()
     assert "without resnet17" in caplog.text
-    assert set(trained.answers) == {"folds", "curve", "shuffled"}
+    assert set(trained.answers) == {"folds"}
 
 
 STUDY = """
-import logging, sys
+import logging, multiprocessing, sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {here!r}]
 from pipeline.stage import errors_as_lines
 
 if __name__ == "__main__":
     from test_trainings import trainings
+    multiprocessing.set_executable({python!r})
     with errors_as_lines():
         trainings(Path.cwd(), measured={measured}, epochs={epochs}).run()
     print("done")
@@ -205,7 +215,11 @@ def started(folder, measured=SPEED, epochs=2):
     script = folder / "study.py"
     script.write_text(
         STUDY.format(
-            tests=str(ROOT / "tests"), here=str(ROOT / "tests/unit/feasibility"), measured=measured, epochs=epochs
+            tests=str(ROOT / "tests"),
+            here=str(ROOT / "tests/unit/feasibility"),
+            python=warm.python(),
+            measured=measured,
+            epochs=epochs,
         )
     )
     return subprocess.Popen(

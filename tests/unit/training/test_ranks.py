@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import warm
 from closure import ROOT
 from conftest import environment
 from safetensors.torch import load_file
@@ -58,15 +59,15 @@ with cpu_threads(1), joined(compute) as ranks:
 def train(folder, params, ranks):
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    launcher = [sys.executable]
+    launcher = [warm.python()]
     if ranks > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     place = folder / str(ranks)
     place.mkdir()
     done = subprocess.run(
         [*launcher, script, params.model_dump_json(), place],
         cwd=ROOT,
-        env=environment(OMP_NUM_THREADS="1"),
+        env=environment(OMP_NUM_THREADS="1", PYTHON_EXEC=warm.python()),
         capture_output=True,
         text=True,
         timeout=240,
