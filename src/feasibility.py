@@ -15,6 +15,7 @@ from pipeline.feasibility.page import write
 from pipeline.feasibility.params import FeasibilityParams
 from pipeline.feasibility.study import new_study
 from pipeline.feasibility.trainings import StudyTrainings
+from pipeline.feasibility.verdict import judge
 from pipeline.params import load_section, read_params
 from pipeline.tracking import training_run
 from pipeline.training.device import choose_compute
@@ -46,6 +47,8 @@ def main(packed: Path, assignment: Path, page: Path, json: Path) -> None:
             write_json(json, evidence, trained.probe)
             tracked.log_params({"feasibility": params.model_dump(), "probe": trained.probe.recipe.model_dump()})
             tracked.log_page(page)
+            verdict = judge(evidence)
+            tracked.set_tags({"verdict": verdict.kind, "mlflow.note.content": verdict.in_short})
             for name, steps in metrics_of(evidence).items():
                 with training_run(name, tracked.run_id) as finding:
                     finding.mirror(steps)

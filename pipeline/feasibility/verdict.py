@@ -30,6 +30,11 @@ class Verdict:
     rule: str
     also: tuple[str, ...]
 
+    @property
+    def in_short(self) -> str:
+        """The verdict and the next step, as the description of a run."""
+        return f"**{self.headline}**\n\nDo next: {self.next_step}"
+
 
 def judge(evidence: Evidence) -> Verdict:
     """Return what the first row of `RULE` that applies says."""
