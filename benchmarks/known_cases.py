@@ -81,6 +81,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--nets", action="store_true")
     arguments = parser.parse_args()
+    names = [name for cases in CASES.values() for name, _ in cases]
+    for case in arguments.cases:
+        if not any(name.startswith(case) for name in names):
+            parser.error(f"wanted what a name begins with of {'; '.join(names)}; found {case!r}")
     ask = ask_net if arguments.nets else ask_head
     with tempfile.TemporaryDirectory() as place, cpu_threads(1):
         weights = experienced(Path(place) / "experienced.safetensors")
