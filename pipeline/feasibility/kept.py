@@ -14,6 +14,7 @@ import json
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,55 +28,14 @@ from pipeline.feasibility.overfit import Overfit
 from pipeline.feasibility.recipes import as_probe
 from pipeline.feasibility.study import Study, Training
 from pipeline.files import STATE_FOLDER, project_root, remove_others, replaced, write_text
-from pipeline.training import (
-    augmentation,
-    batches,
-    detector,
-    device,
-    features,
-    loop,
-    losses,
-    models,
-    moves,
-    optimizers,
-    outliers,
-    predict,
-    randomness,
-    ranks,
-    recipe,
-    records,
-    schedules,
-    temperature,
-    weights,
-)
-from pipeline.training import overfit as by_heart
 from pipeline.training.device import Compute
 from pipeline.training.recipe import TrainParams
 
-MAKERS = (
-    jobs,
-    overfit,
-    by_heart,
-    augmentation,
-    batches,
-    detector,
-    device,
-    features,
-    loop,
-    losses,
-    models,
-    moves,
-    optimizers,
-    outliers,
-    predict,
-    randomness,
-    ranks,
-    recipe,
-    records,
-    schedules,
-    temperature,
-    weights,
-)
+_TRAINING = (
+    "augmentation", "batches", "detector", "device", "features", "loop", "losses", "models", "moves", "optimizers",
+    "outliers", "overfit", "predict", "randomness", "ranks", "recipe", "records", "schedules", "temperature", "weights",
+)  # fmt: skip
+MAKERS = (jobs, overfit, *(import_module(f"pipeline.training.{name}") for name in _TRAINING))
 """What has a say in an answer."""
 
 _SPEEDS = "speeds.json"
