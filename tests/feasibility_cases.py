@@ -14,7 +14,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.data.assignment import NO_ROWS
-from pipeline.evaluation.predictions import Predictions
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.findings import evidence_of
 from pipeline.feasibility.overfit import check
@@ -32,7 +31,7 @@ from pipeline.training.recipe import TrainParams
 
 ROOT = Path(__file__).resolve().parent.parent
 Ask = Callable[[Study, Training], NDArray[np.float64]]
-"""What learns by a training, and answers: probabilities (J, K)."""
+"""What learns by a training, and answers: probabilities (J + S, K), of the judged photographs and of the seen ones."""
 
 TARGET = 0.9
 SHOWN, LEAST_SHOWN = 640, 400
@@ -72,26 +71,29 @@ def evidence(known: KnownSet, weights: Path, kinds: Collection[str], seed: int =
     study = new_study(known.packed, known.assignment, seed)
     epochs = max(2, round(SHOWN / (0.8 * len(study.rows))))
     params = recipe(epochs=epochs, seed=seed, weights=str(weights))
-    answers, recipes = _trained(study, params, kinds, ask or ask_net)
-    by_heart = check(study, params, [params.model], _compute(params))
-    return evidence_of(study, TARGET, Trained(answers, recipes, by_heart, Probe(params, 1.0, 1.0, 1, (), 1.0, ())))
+    trained = _trained(study, params, kinds, ask or ask_net)
+    return evidence_of(study, TARGET, trained)
 
 
-def _trained(
-    study: Study, params: TrainParams, kinds: Collection[str], ask: Ask
-) -> tuple[dict[str, dict[str, Predictions]], dict[str, dict[str, TrainParams]]]:
+def _trained(study: Study, params: TrainParams, kinds: Collection[str], ask: Ask) -> Trained:
     told: dict[str, dict[str, list[tuple[NDArray[np.int64], NDArray[np.float64]]]]] = {}
+    seen: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
     recipes: dict[str, dict[str, TrainParams]] = {}
     for each in all_wanted(study, params):
         if each.kind in kinds:
             own = of_epochs(params, each.epochs(params.epochs, LEAST_SHOWN))
-            training = Training(each.kind, each.name, each.setting, own, each.taught, each.judged, each.labels)
-            told.setdefault(each.kind, {}).setdefault(each.setting, []).append((each.judged, ask(study, training)))
+            training = Training(
+                each.kind, each.name, each.setting, own, each.taught, each.judged, each.seen, each.labels
+            )
+            judged, again = np.split(ask(study, training), [len(each.judged)])
+            told.setdefault(each.kind, {}).setdefault(each.setting, []).append((each.judged, judged))
+            seen.append((each.seen, again))
             recipes.setdefault(each.kind, {}).setdefault(each.setting, own)
     answers = {
         kind: {name: answered(study, each) for name, each in settings.items()} for kind, settings in told.items()
     }
-    return answers, recipes
+    by_heart = check(study, params, [params.model], _compute(params))
+    return Trained(answers, answered(study, seen), recipes, by_heart, Probe(params, 1.0, 1.0, 1, (), 1.0, ()))
 
 
 def ask_net(study: Study, training: Training) -> NDArray[np.float64]:
@@ -100,7 +102,8 @@ def ask_net(study: Study, training: Training) -> NDArray[np.float64]:
     trainer = Trainer(packed, training.taught, NO_ROWS, training.recipe, _compute(training.recipe))
     for _ in trainer.epochs():
         pass
-    return class_probabilities(predict_logits(trainer.kept, packed.images, training.judged)).astype(np.float64)
+    logits = predict_logits(trainer.kept, packed.images, np.concatenate([training.judged, training.seen]))
+    return class_probabilities(logits).astype(np.float64)
 
 
 def ask_head(study: Study, training: Training) -> NDArray[np.float64]:
@@ -108,8 +111,9 @@ def ask_head(study: Study, training: Training) -> NDArray[np.float64]:
     seen = StandardScaler().fit_transform(_features(study, training.recipe))
     model = LogisticRegression(C=0.003, class_weight="balanced", max_iter=200)
     model.fit(seen[training.taught], training.labels[training.taught])
-    probabilities = np.full((len(training.judged), len(study.class_names)), 1e-6)
-    probabilities[:, model.classes_] += model.predict_proba(seen[training.judged])
+    asked = seen[np.concatenate([training.judged, training.seen])]
+    probabilities = np.full((len(asked), len(study.class_names)), 1e-6)
+    probabilities[:, model.classes_] += model.predict_proba(asked)
     return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 

@@ -90,6 +90,19 @@ def only_a_handful(evidence: Evidence) -> bool:
     return int(evidence.groups.max()) < TO_JUDGE and not at_target(evidence)
 
 
+def not_learnt(evidence: Evidence) -> bool:
+    """Whether most of what is missing to the target is missing for photographs, too, that the nets were taught with.
+
+    Such nets were not trained for long enough (or cannot learn these at all), and more photographs do not help them.
+    A. Ng, "Machine Learning Yearning" (2018), chapters 20 to 27: avoidable bias, beside variance.
+    """
+    signal = evidence.signal
+    if signal is None:
+        return False
+    seen, unseen = signal.seen.value, signal.macro_f1.value
+    return evidence.target - seen > max(0.0, seen - unseen)
+
+
 def would_have_shown(evidence: Evidence) -> bool:
     """Whether a score that is good for anything would have been seen, if there was one.
 

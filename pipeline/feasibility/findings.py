@@ -31,7 +31,8 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
         raise PipelineError(
             "feasibility: the time was up before all photographs were answered for; raise feasibility.minutes"
         )
-    folds = trained.answers["folds"][""]
+    folds, seen = trained.answers["folds"][""], trained.seen
+    assert seen is not None
     # Each has random numbers of its own: what one draws changes no other.
     streams = np.random.default_rng(study.seed).spawn(6)
     return Evidence(
@@ -40,10 +41,10 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
         groups=study.groups_of,
         target=target,
         overfit=trained.overfit,
-        signal=signal.measure(study, folds, trained.answers.get("shuffled", {}).get(""), streams[0]),
+        signal=signal.measure(study, folds, seen, trained.answers.get("shuffled", {}).get(""), streams[0]),
         curve=_curve(study, target, trained, streams[1]),
         noise=noise.measure(study, folds, streams[2]),
-        pairs=pairs.measure(study, folds, streams[3]),
+        pairs=pairs.measure(folds, seen, streams[3]),
         leaks=leaks.measure(study, streams[4]),
         limits=_limits(trained, streams[5]),
     )

@@ -31,13 +31,13 @@ class Answer(NamedTuple):
 
     Attributes
     ----------
-    probabilities : float32 (J, K), of the J rows that it was asked about.
-    loss : of training, in the last epoch.
+    probabilities : float32 (J, K), of the J rows that it is judged on.
+    seen : float32 (S, K), of the S rows of those that it was taught.
     seconds : that it took.
     """
 
     probabilities: npt.NDArray[np.float32]
-    loss: float
+    seen: npt.NDArray[np.float32]
     seconds: float
 
 
@@ -65,8 +65,10 @@ class Ask:
         kept = trainer.kept
         kept.net.to(self.compute.device)
         with cpu_threads(asked.recipe.threads):
-            probabilities = class_probabilities(predict_logits(kept, packed.images, asked.judged))
-        return Answer(probabilities, trainer.records[-1].train_loss, time.monotonic() - start)
+            rows = np.concatenate([asked.judged, asked.seen])
+            probabilities = class_probabilities(predict_logits(kept, packed.images, rows))
+        judged, seen = np.split(probabilities, [len(asked.judged)])
+        return Answer(judged, seen, time.monotonic() - start)
 
 
 @dataclass(frozen=True, eq=False)

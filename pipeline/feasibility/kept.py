@@ -92,7 +92,7 @@ class Kept:
         """Return what the net of a training answered, if it is kept."""
         try:
             with (self._folder / self.name_of(training)).open("rb") as file, np.load(file) as found:
-                return Answer(found["probabilities"], float(found["loss"]), float(found["seconds"]))
+                return Answer(found["probabilities"], found["seen"], float(found["seconds"]))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None
 
@@ -104,7 +104,8 @@ class Kept:
     def name_of(self, training: Training) -> str:
         """Return the name of its file."""
         taught, labels = training.taught, training.labels[training.taught].tolist()
-        return f"{self._key(training.recipe, self._pixels(taught), labels, self._pixels(training.judged))}.npz"
+        asked = self._pixels(training.judged), self._pixels(training.seen)
+        return f"{self._key(training.recipe, self._pixels(taught), labels, *asked)}.npz"
 
     def overfit(self, recipe: TrainParams, model: str) -> Overfit | None:
         """Return what came of a net that was to learn a handful by heart, if it is kept."""

@@ -63,6 +63,7 @@ def _overfit(evidence: Evidence) -> Named:
 
 def _signal(signal: Signal, names: tuple[str, ...]) -> Named:
     yield from _measured("macro_f1", signal.macro_f1)
+    yield from _measured("seen/macro_f1", signal.seen)
     for name, f1 in zip(names, signal.f1, strict=True):
         yield from _measured(f"f1/{name}", f1)
     yield "majority/macro_f1", signal.majority
@@ -97,6 +98,7 @@ def _pairs(evidence: Evidence) -> Named:
     for pair in evidence.pairs or ():
         both = f"{evidence.class_names[pair.first]} - {evidence.class_names[pair.second]}"
         yield from _measured(f"auc/{both}", pair.auc)
+        yield f"seen/{both}", pair.seen
         yield from _measured(f"merged/{both}", pair.merged)
 
 

@@ -8,6 +8,9 @@ it lies slightly below: what a net has learnt of the one half is missing in what
 What merging brings is measured on the same answers: the probabilities of the two are added up. So it is the score of
 these nets at the easier task; nets that learn it from the start may do better.
 
+Nets that were not trained for long enough tell nothing apart, and that is no news of the classes. So two are called one
+only if the nets tell apart those photographs of them that they were taught with.
+
 The intervals are those of `intervals` and `ranking`: every group is weighed anew by a standard exponential, and for the
 area each class has half a group more, of which only the worst is assumed for the lower limit and the best for the
 upper one.
@@ -62,18 +65,21 @@ class Pair:
     ----------
     first, second : class numbers, first < second.
     auc : how often the nets put a photograph of the one before one of the other, 0.5 (not told apart) to 1.
+    seen : the same of nets that were taught with the photographs.
     confused : photographs of the two that were given the other's name.
     of : photographs of the two.
     merged : macro F1 with the two as one class; NaN where no other class is left.
     gain : of `merged` over macro F1 as it is, on the same answers; NaN likewise.
     dropped : macro F1 without the smaller of the two, its photographs left out and its probability taken away; NaN
         likewise.
-    told_apart : False only if the evidence is that they are not; None where it carries neither.
+    told_apart : False only if the evidence is that they are not; None where it carries neither, or where they are not
+        learnt.
     """
 
     first: int
     second: int
     auc: Measured
+    seen: float
     confused: int
     of: int
     merged: Measured
@@ -81,16 +87,22 @@ class Pair:
     dropped: Measured
     told_apart: bool | None
 
+    @property
+    def learnt(self) -> bool:
+        """Whether the nets tell apart what they were taught with."""
+        return self.seen >= APART
 
-def measure(study: Study, folds: Predictions, rng: np.random.Generator) -> tuple[Pair, ...]:
+
+def measure(folds: Predictions, seen: Predictions, rng: np.random.Generator) -> tuple[Pair, ...]:
     """Return the pairs of classes that are confused most, at most `MOST`, the least told apart first.
 
     Parameters
     ----------
     folds : the answers of nets that had not seen the photographs.
+    seen : of nets that were taught with them.
     """
     chosen = mixed_up(folds)[:MOST]
-    return tuple(sorted((_pair(folds, a, b, rng) for a, b in chosen), key=lambda pair: pair.auc.value))
+    return tuple(sorted((_pair(folds, seen, a, b, rng) for a, b in chosen), key=lambda pair: pair.auc.value))
 
 
 def mixed_up(folds: Predictions) -> list[tuple[int, int]]:
@@ -114,18 +126,19 @@ def perhaps_one(folds: Predictions, rng: np.random.Generator) -> list[tuple[int,
     return [(first, second) for first, second in found if like[first] == like[second]]
 
 
-def _pair(folds: Predictions, first: int, second: int, rng: np.random.Generator) -> Pair:
+def _pair(folds: Predictions, seen: Predictions, first: int, second: int, rng: np.random.Generator) -> Pair:
     y_true, y_pred = folds.y_true, folds.y_pred
-    auc = area(folds, first, second, rng)
+    auc, auc_seen = area(folds, first, second, rng), float(_in_order(seen, first, second).mean())
     confused = ((y_true == first) & (y_pred == second)) | ((y_true == second) & (y_pred == first))
     sizes = np.bincount(y_true, minlength=len(folds.class_names))
     smaller = min((first, second), key=lambda k: int(sizes[k]))
     left = len(folds.class_names) > 2
-    told_apart = False if _alike(auc) else True if auc.low > APART else None
+    told_apart = True if auc.low > APART else False if _alike(auc) and auc_seen >= APART else None
     return Pair(
         first,
         second,
         auc,
+        auc_seen,
         int(confused.sum()),
         int(sizes[first] + sizes[second]),
         _macro_f1(merged(folds, first, second), rng) if left else _NOTHING,
@@ -142,9 +155,7 @@ def _alike(auc: Measured) -> bool:
 def area(folds: Predictions, first: int, second: int, rng: np.random.Generator) -> Measured:
     """Return the area under the ROC curve of two classes that have photographs, and its 95% interval."""
     own, other = (np.flatnonzero(folds.y_true == k) for k in (first, second))
-    chances = np.maximum(folds.probabilities[:, [first, second]], 1e-12)
-    share = np.round(chances[:, 0] / chances.sum(axis=1), 9)  # equal but for rounding is equal
-    before = (share[own][:, None] > share[other]) + 0.5 * (share[own][:, None] == share[other])
+    before = _in_order(folds, first, second)
     _, group = np.unique(folds.groups, return_inverse=True)
     weights = rng.standard_exponential((_DRAWS, int(group.max()) + 1))
     own_weights, other_weights = weights[:, group[own]], weights[:, group[other]]
@@ -157,6 +168,18 @@ def area(folds: Predictions, first: int, second: int, rng: np.random.Generator) 
     low = float(np.quantile(right / everything, _TAIL))
     high = float(np.quantile((right + everything - a * b) / everything, 1 - _TAIL))
     return Measured(value, min(low, value), max(high, value))
+
+
+def _in_order(folds: Predictions, first: int, second: int) -> FloatArray:
+    """Return float64 (A, B), of each photograph of the first class and each of the second.
+
+    1: put in the right order, 0: in the wrong one, 0.5: neither before the other.
+    """
+    own, other = (folds.y_true == k for k in (first, second))
+    chances = np.maximum(folds.probabilities[:, [first, second]], 1e-12)
+    share = np.round(chances[:, 0] / chances.sum(axis=1), 9)  # equal but for rounding is equal
+    before: FloatArray = (share[own][:, None] > share[other]) + 0.5 * (share[own][:, None] == share[other])
+    return before
 
 
 def merged(folds: Predictions, first: int, second: int) -> Predictions:
@@ -224,9 +247,13 @@ def pairs_section(found: Sequence[Pair], study: Study) -> Section:
     alike = [pair for pair in found if pair.told_apart is False]
     unsure = [pair for pair in found if pair.told_apart is None]
     said = [_alike_said(pair, names) for pair in alike] or [_none_alike_said(found, names)]
-    if unsure:
-        few = "; ".join(f"{_pair_name(pair, names)} ({pair.of} photographs)" for pair in unsure)
-        said.append(f"Not known, as the interval reaches to both sides of {APART}: {few}.")
+    if few := [f"{_pair_name(pair, names)} ({pair.of} photographs)" for pair in unsure if pair.learnt]:
+        said.append(f"Not known, as the interval reaches to both sides of {APART}: {'; '.join(few)}.")
+    if not_learnt := [_pair_name(pair, names) for pair in unsure if not pair.learnt]:
+        said.append(
+            f"Not known, as the nets do not even tell apart what they were taught with: {'; '.join(not_learnt)}. "
+            "They were not trained for long enough."
+        )
     drawn = Drawing(
         areas_svg(found, names),
         "Dots: how often the right one of two photographs is put first, by pair of classes, with 95% intervals; the "
@@ -236,11 +263,12 @@ def pairs_section(found: Sequence[Pair], study: Study) -> Section:
 
 
 _NOTES = (
-    "Told apart: of one photograph of each class, how often the nets put the right one first. 0.5 is a coin, 1 always.",
+    "Told apart: of one photograph of each class, how often the nets put the right one first. 0.5 is a coin, 1 always. "
+    "Taught: the same, of nets that were taught with these very photographs.",
     "Mixed up, and yet told apart: the nets rank the two rightly, and draw the line between them in the wrong place, "
     "as nets do that were not trained for long. Merging is no remedy for that.",
-    "As one class: the same answers with the probabilities of the two added up. Nets that learn the easier task from "
-    "the start may do better. Macro F1 over fewer classes is the score of an easier task.",
+    "F1 as one: macro F1 of the same answers with the probabilities of the two added up. Nets that learn the easier "
+    "task from the start may do better. Macro F1 over fewer classes is the score of an easier task.",
 )
 
 
@@ -278,6 +306,7 @@ def _table(found: Sequence[Pair], names: Sequence[str]) -> Table:
             _pair_name(pair, names),
             verdicts[pair.told_apart],
             in_words.score(pair.auc),
+            f"{pair.seen:.2f}",
             f"{pair.confused} of {pair.of}",
             in_words.score(pair.merged),
             in_words.gain(pair.gain),
@@ -285,8 +314,8 @@ def _table(found: Sequence[Pair], names: Sequence[str]) -> Table:
         ]
         for pair in found
     ]
-    header = ["Classes", "Told apart", "How well", "Mixed up", "Macro F1 as one", "Gain", "Without the smaller"]
-    return Table(header, "<<>>>>>", rows)
+    header = ["Classes", "Told apart", "How well", "Taught", "Mixed up", "F1 as one", "Gain", "Without the smaller"]
+    return Table(header, "<<>>>>>>", rows)
 
 
 @drawing

@@ -197,7 +197,7 @@ class _Planner:
 
     def _takes(self, each: Wanted, epochs: int) -> float:
         """Return how many seconds one training takes; other nets get the time that the recipe's own would take."""
-        images = each.epochs(epochs, self._shown) * len(each.taught) + _ASKED * len(each.judged)
+        images = each.epochs(epochs, self._shown) * len(each.taught) + _ASKED * (len(each.judged) + len(each.seen))
         return images / self._speed() + _START
 
     def _overfit(self) -> dict[str, float]:
@@ -217,4 +217,4 @@ class _Planner:
                 return None
             epochs = max(1, round(epochs * speed / self._speed()))
         own = of_epochs(recipe, epochs).model_copy(update={"model": each.model, "resolution": each.resolution})
-        return Training(each.kind, each.name, each.setting, own, each.taught, each.judged, each.labels)
+        return Training(each.kind, each.name, each.setting, own, each.taught, each.judged, each.seen, each.labels)

@@ -82,6 +82,7 @@ RULE = (
     Row("wrong-labels", "change", _labels, words.say_labels),
     Row("one-class", "change", lambda evidence: bool(facts.not_told_apart(evidence)), words.say_one_class),
     Row("go", "go", _go, words.say_go),
+    Row("underfit", "unknown", facts.not_learnt, words.say_underfit),
     Row("collect", "collect", _collect, words.say_collect),
     Row("other-pictures", "change", _other_pictures, words.say_other_pictures),
     Row("no-amount", "change", _no_amount, words.say_no_amount),

@@ -34,6 +34,7 @@ class Signal:
     Attributes
     ----------
     macro_f1 : of the net.
+    seen : macro F1 of the same nets, each for photographs that it was taught with.
     f1 : K, of each class.
     support, groups : int64 (K,), photographs of each class, and groups that hold some.
     hits, false_alarms : int64 (K,), photographs of each class that got its name, and others that did.
@@ -48,6 +49,7 @@ class Signal:
     """
 
     macro_f1: Measured
+    seen: Measured
     f1: tuple[Measured, ...]
     support: IntArray
     groups: IntArray
@@ -63,12 +65,15 @@ class Signal:
     shuffled: bool
 
 
-def measure(study: Study, folds: Predictions, shuffled: Predictions | None, rng: np.random.Generator) -> Signal:
+def measure(
+    study: Study, folds: Predictions, seen: Predictions, shuffled: Predictions | None, rng: np.random.Generator
+) -> Signal:
     """Hold the answers of the recipe's nets against what can be had without them.
 
     Parameters
     ----------
     folds : out-of-fold answers, over the study's folds.
+    seen : for the same photographs, of nets that were taught with them.
     shuffled : likewise, of nets that learnt labels permuted from group to group, with the true labels as truth; None:
         there was no time for them, or for some. Chance is then what the net's own answers give by permuted labels,
         which takes the shares of its answers for those of a net that knows nothing.
@@ -82,6 +87,7 @@ def measure(study: Study, folds: Predictions, shuffled: Predictions | None, rng:
     hits = confusion.diagonal()
     return Signal(
         macro_f1=macro_f1,
+        seen=f1_of(seen, rng)[0],
         f1=f1,
         support=found.support,
         groups=found.groups,
@@ -110,15 +116,15 @@ def signal_section(found: Signal, study: Study) -> Section:
     pictures = [
         Drawing(
             overall_svg(found),
-            "Macro F1, 0 to 1, with 95% intervals: of the net, of the classifier without a net, of always the largest "
-            "class, and by chance",
+            "Macro F1, 0 to 1, with 95% intervals: of nets that were taught with the photographs, of the net, of the "
+            "classifier without a net, of always the largest class, and by chance",
         ),
         Drawing(
             classes_svg(found, names),
             "F1 of each class, 0 to 1, with 95% intervals; the grey bars hold 95% of what chance gives",
         ),
     ]
-    said = [_overall_said(found), _baseline_said(found), *_classes_said(found, names)]
+    said = [_overall_said(found), _seen_said(found), _baseline_said(found), *_classes_said(found, names)]
     return Section(_TITLE, said, _table(found, names), pictures, notes=[_how(found)])
 
 
@@ -131,6 +137,13 @@ def _overall_said(found: Signal) -> str:
     if found.p <= SURE:
         return f"{score} {chance}: there is something to be learnt."
     return f"{score} {chance}: that the net has learnt anything from these photographs cannot be shown."
+
+
+def _seen_said(found: Signal) -> str:
+    return (
+        f"Asked about photographs that they were taught with, the nets have {in_words.score(found.seen)}. What is "
+        "missing there longer training may bring, or another net; what is missing beyond it, more photographs."
+    )
 
 
 def _baseline_said(found: Signal) -> str:
@@ -186,15 +199,16 @@ def _table(found: Signal, names: tuple[str, ...]) -> Table:
 @drawing
 def overall_svg(found: Signal) -> Figure:
     """Draw macro F1 of the net and of what it is held against, on one axis."""
-    figure = Figure(figsize=(4.4, 1.9))
+    figure = Figure(figsize=(4.4, 2.3))
     axes = figure.subplots()
+    dot(axes, found.seen, 4, MUTED)
     dot(axes, found.macro_f1, 3, BLUE)
     dot(axes, found.baseline, 2, ORANGE)
     axes.plot([found.majority], [1], "D", color=INK, markersize=5)
     heights, edges = np.histogram(found.chance, bins=60, range=(0, 1))
     axes.stairs(-0.4 + 0.8 * heights / heights.max(), edges, baseline=-0.4, fill=True, color=MUTED)
     axes.axvline(float(np.quantile(found.chance, 0.95)), color=MUTED, linestyle=":", linewidth=1.2)
-    name_rows(axes, ["Chance", "Largest class", "Without a net", "Net"], "Macro F1")
+    name_rows(axes, ["Chance", "Largest class", "Without a net", "Net", "Taught with them"], "Macro F1")
     return figure
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.data.assignment import Assignment
 from pipeline.data.deal import Group, deal
 from pipeline.data.packed import PackedSet
-from pipeline.evaluation.predictions import FloatArray, IntArray, Predictions, pooled
+from pipeline.evaluation.predictions import IntArray, Predictions, pooled
 from pipeline.training.recipe import TrainParams
 
 FOLDS = 5
@@ -80,6 +81,7 @@ class Training:
     setting : equal where the answers of several are pooled: "1/4"; empty if all of the kind are.
     recipe : of the net.
     taught, judged : rows, int64, ascending; no row in both.
+    seen : rows of `taught` that it is asked about as well, int64, ascending; mostly none.
     labels : int64 (N,), what is learnt: those of the packed set, or shuffled ones.
     """
 
@@ -89,6 +91,7 @@ class Training:
     recipe: TrainParams
     taught: IntArray
     judged: IntArray
+    seen: IntArray
     labels: IntArray
 
 
@@ -134,7 +137,7 @@ def nested(study: Study, rows: IntArray, share: float, rng: np.random.Generator)
     return taken
 
 
-def answered(study: Study, answers: Sequence[tuple[IntArray, FloatArray]]) -> Predictions:
+def answered(study: Study, answers: Sequence[tuple[IntArray, npt.NDArray[np.floating]]]) -> Predictions:
     """Return the answers of several nets, (judged rows, probabilities float (len, K)) each, as one, in row order.
 
     The truth in it is that of the packed set, also where a net learnt other labels.
@@ -142,7 +145,7 @@ def answered(study: Study, answers: Sequence[tuple[IntArray, FloatArray]]) -> Pr
     return pooled([_predictions(study, rows, probabilities) for rows, probabilities in answers])
 
 
-def _predictions(study: Study, rows: IntArray, probabilities: FloatArray) -> Predictions:
+def _predictions(study: Study, rows: IntArray, probabilities: npt.NDArray[np.floating]) -> Predictions:
     packed = study.packed
     return Predictions(
         class_names=packed.class_names,

@@ -22,7 +22,7 @@ from pipeline.feasibility.overfit import Overfit
 from pipeline.feasibility.plan import Budget, Plan, Probe, make_plan
 from pipeline.feasibility.recipes import as_probe, pixels_shown, weaker
 from pipeline.feasibility.study import Study, Training, answered
-from pipeline.feasibility.wanted import KINDS, folds_of
+from pipeline.feasibility.wanted import KINDS, SEEN, folds_of
 from pipeline.feasibility.workers import Job, Workers
 from pipeline.training.device import Compute
 from pipeline.training.recipe import TrainParams
@@ -39,11 +39,13 @@ class Trained:
     Attributes
     ----------
     answers : kind -> setting -> the answers of all its nets; what there was no time for is missing.
+    seen : the answers of the recipe's own nets, each for photographs that it was taught with: all, if there was time.
     recipes : kind -> setting -> that of its first net: epochs may differ a little from fold to fold.
     overfit : what came of the nets that were to learn a handful by heart.
     """
 
     answers: Mapping[str, Mapping[str, Predictions]]
+    seen: Predictions | None
     recipes: Mapping[str, Mapping[str, TrainParams]]
     overfit: tuple[Overfit, ...]
     probe: Probe
@@ -191,16 +193,19 @@ class StudyTrainings:
             together.setdefault((each.kind, each.setting), []).append(each)
         answers: dict[str, dict[str, Predictions]] = {}
         recipes: dict[str, dict[str, TrainParams]] = {}
+        seen: Predictions | None = None
         planned = {kind for kind, _ in together}
         missing, count = [(kind, "") for kind in plan.if_time if kind not in planned], 0
         for (kind, setting), trainings in together.items():
-            kept = [(each.judged, found) for each in trainings if (found := self.kept.answer(each))]
+            kept = [(each, found) for each in trainings if (found := self.kept.answer(each))]
             count += len(kept)
             if len(kept) < len(trainings):
                 missing.append((kind, setting))
                 continue
-            pooled = answered(self._study, [(rows, found.probabilities.astype(np.float64)) for rows, found in kept])
+            pooled = answered(self._study, [(each.judged, found.probabilities) for each, found in kept])
             answers.setdefault(kind, {})[setting] = pooled
+            if kind == SEEN:
+                seen = answered(self._study, [(each.seen, found.seen) for each, found in kept])
             recipes.setdefault(kind, {})[setting] = trainings[0].recipe
         missing.sort(key=lambda each: KINDS.index(each[0]))
         # A kind by itself where nothing came of it.
@@ -210,7 +215,7 @@ class StudyTrainings:
         used, short = self.kept.seconds / 60, weaker(plan.recipe, self._recipe)
         in_full = used * pixels_shown(as_probe(self._recipe, 0)) / pixels_shown(plan.recipe)
         probe = Probe(plan.recipe, self._minutes, used, count, tuple(left_out), in_full, short)
-        return Trained(answers, recipes, self._overfit(plan), probe)
+        return Trained(answers, seen, recipes, self._overfit(plan), probe)
 
     def _overfit(self, plan: Plan) -> tuple[Overfit, ...]:
         found = [self.kept.overfit(plan.recipe, net) for net in plan.overfit]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.data.assignment import NO_ROWS
 from pipeline.data.packed import PackedSet
 from pipeline.evaluation.predictions import IntArray
 from pipeline.feasibility.recipes import another
@@ -14,6 +15,9 @@ from pipeline.training.recipe import TrainParams
 
 KINDS = ("folds", "curve", "shuffled", "nets")
 """The most important first: scores, the learning curve, chance, other nets and resolutions."""
+
+SEEN = "folds"
+"""Of which kind nets are asked about photographs as well that they were taught with."""
 
 SHARES = {"1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8}
 
@@ -28,7 +32,7 @@ class Wanted:
 
     Attributes
     ----------
-    kind, name, setting, taught, judged, labels : as in `study.Training`.
+    kind, name, setting, taught, judged, seen, labels : as in `study.Training`.
     model, resolution : the net, and the side of what it is shown, in pixels.
     whole : how many photographs there are that `taught` is a share of.
     """
@@ -40,6 +44,7 @@ class Wanted:
     resolution: int
     taught: IntArray
     judged: IntArray
+    seen: IntArray
     labels: IntArray
     whole: int
 
@@ -57,13 +62,16 @@ def folds_of(study: Study) -> list[int]:
 def all_wanted(study: Study, recipe: TrainParams) -> Iterator[Wanted]:
     """Yield all trainings, in the order of `KINDS`."""
     own, labels, folds = (recipe.model, recipe.resolution), study.packed.labels, folds_of(study)
+    following = dict(zip(folds, [*folds[1:], folds[0]], strict=True))
 
     def wanted(kind: str, fold: int, setting: str = "", share: float = 1.0, net: tuple[str, int] = own) -> Wanted:
         whole = study.taught(fold)
         taught = study.taught_share(fold, share) if share < 1 else whole
         name = ", ".join(filter(None, (setting, f"fold {fold}")))
         learnt = dealt if kind == "shuffled" else labels
-        return Wanted(kind, name, setting, *net, taught, study.judged(fold), learnt, len(whole))
+        # Of each fold's nets those of another fold, so that each photograph is answered for once by one that knows it.
+        seen = study.judged(following[fold]) if kind == SEEN else NO_ROWS
+        return Wanted(kind, name, setting, *net, taught, study.judged(fold), seen, learnt, len(whole))
 
     yield from (wanted("folds", fold) for fold in folds)
     yield from (wanted("curve", fold, name, SHARES[name]) for name in curve_shares(study) for fold in folds)

@@ -184,6 +184,21 @@ def say_go(evidence: Evidence) -> Words:
     )
 
 
+def say_underfit(evidence: Evidence) -> Words:
+    signal = evidence.signal
+    assert signal is not None
+    return _not_known(
+        (
+            f"Of photographs that they were taught with, the nets have a macro F1 of {in_words.score(signal.seen)}: "
+            f"most of what is missing to the target of {evidence.target:.2f} is missing there. They were not trained "
+            "for long enough, and what they get wrong is no news of the photographs.",
+            said.signal_said(evidence),
+        ),
+        f"{_MORE_TIME}, and if the nets had all the epochs of params.yaml, more of those (train.epochs)",
+        "Nets that know what they were taught with: only their mistakes tell what is missing.",
+    )
+
+
 def say_collect(evidence: Evidence) -> Words:
     classes, hopeless = standing_so(evidence, "wants more"), standing_so(evidence, "no amount")
     wanted = [

@@ -24,6 +24,11 @@ def halves(seed=0, sizes=SIZES):
     return study, answers(study, either, 5, rng)
 
 
+def known(study):
+    """Answers of nets that know the photographs by heart."""
+    return from_logits(study, 9 * np.eye(len(study.class_names))[study.labels])
+
+
 def test_two_halves_of_one_class_are_not_told_apart():
     apart = []
     for seed in range(20):
@@ -34,7 +39,7 @@ def test_two_halves_of_one_class_are_not_told_apart():
 
 def test_the_pair_is_named_and_merging_it_brings_what_it_says():
     study, folds = halves()
-    found = measure(study, folds, np.random.default_rng(0))
+    found = measure(folds, known(study), np.random.default_rng(0))
     first = found[0]
     assert (first.first, first.second, first.told_apart) == (2, 3, False)
     assert [pair.told_apart for pair in found[1:]].count(False) == 0
@@ -54,6 +59,16 @@ def test_the_pair_is_named_and_merging_it_brings_what_it_says():
     assert "Merge them" in section.said[0]
     assert len(section.table.rows) == len(found)
     assert section.pictures[0].svg.startswith("<svg")
+
+
+def test_what_was_not_learnt_is_not_called_one_class():
+    """Nets that tell apart just as little what they were taught with."""
+    study, folds = halves()
+    found = measure(folds, halves(1)[1], np.random.default_rng(0))
+    assert (found[0].first, found[0].second, found[0].told_apart, found[0].learnt) == (2, 3, None, False)
+    said = text(pairs_section(found, study))
+    assert "they were taught with: c and d. They were not trained for long enough." in said
+    assert "c and d are not told apart" not in said
 
 
 def test_a_class_that_is_like_two_different_ones_is_not_one_with_either():
@@ -91,7 +106,9 @@ def test_what_is_hard_but_real_is_not_called_one_class():
 
 def test_of_a_handful_nothing_is_claimed():
     study, folds = halves(sizes=[60, 40, 8, 6])
-    found = [pair for pair in measure(study, folds, np.random.default_rng(0)) if (pair.first, pair.second) == (2, 3)]
+    found = [
+        pair for pair in measure(folds, known(study), np.random.default_rng(0)) if (pair.first, pair.second) == (2, 3)
+    ]
     assert found[0].told_apart is None
     assert "Not known" in text(pairs_section(found, study))
 
@@ -120,7 +137,7 @@ def test_where_there_are_only_two_nothing_is_left():
     labels = np.repeat([0, 1], 40)
     study = study_of(labels)
     rng = np.random.default_rng(0)
-    found = measure(study, answers(study, rng.permutation(labels), 3, rng), rng)
+    found = measure(answers(study, rng.permutation(labels), 3, rng), known(study), rng)
     assert np.isnan([found[0].merged.value, found[0].gain.value, found[0].dropped.value]).all()
     assert "nothing is left to tell" in text(pairs_section(found, study))
     assert "nan" not in text(pairs_section(found, study))
@@ -129,7 +146,7 @@ def test_where_there_are_only_two_nothing_is_left():
 def test_without_mistakes_no_pair_is_named():
     labels = np.repeat([0, 1, 2], 10)
     study = study_of(labels)
-    found = measure(study, from_logits(study, 9 * np.eye(3)[labels]), np.random.default_rng(0))
+    found = measure(known(study), known(study), np.random.default_rng(0))
     assert found == ()
     assert pairs_section(found, study).said == ["No two classes are mixed up."]
 
@@ -140,7 +157,7 @@ def test_any_answers_are_measured(labels, seed):
     rng = np.random.default_rng(seed)
     study = study_of([0, 1, *labels], names="abc")
     folds = from_logits(study, rng.normal(0, 2, (len(study.rows), 3)).round())
-    found = measure(study, folds, rng)
+    found = measure(folds, known(study), rng)
     assert len(found) <= MOST
     assert [pair.auc.value for pair in found] == sorted(pair.auc.value for pair in found)
     for pair in found:

@@ -29,7 +29,7 @@ def right(study, share, seed=0):
 
 
 def measured(study, folds, shuffled=None):
-    return measure(study, folds, shuffled, np.random.default_rng(0))
+    return measure(study, folds, right(study, 1.0), shuffled, np.random.default_rng(0))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,7 @@ def test_scores_are_those_of_scikit_learn_and_lie_in_their_intervals(study, good
     precision = precision_score(folds.y_true, folds.y_pred, average=None)
     assert (good.hits / good.support).tolist() == recall_score(folds.y_true, folds.y_pred, average=None).tolist()
     assert good.hits / (good.hits + good.false_alarms) == pytest.approx(precision)
+    assert good.seen.value == good.seen.high == 1
     assert good.gain.value == pytest.approx(good.macro_f1.value - good.baseline.value)
 
 

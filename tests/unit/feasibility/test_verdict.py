@@ -47,6 +47,9 @@ BLIND = evidence(signal=signal([0.15] * 7, p=0.4, baseline=measured(0.5)))
 HANDFUL = one_class_short(groups=np.full(7, TO_JUDGE - 1))
 FLAT = one_class_short(curve=curves({2: HOPELESS}))
 FLAT_BUT_SHARPER = one_class_short(curve=curves({2: HOPELESS}), limits=limits(0.1))
+UNDERFIT = evidence(
+    signal=signal([0.5] * 7, seen=measured(0.6)), curve=curves(dict.fromkeys(range(7), HOPELESS)), noise=noise(0.3, 0.7)
+)
 UNDECIDED = one_class_short(curve=curves({2: UNCLEAR}))
 
 CASES = {
@@ -61,6 +64,7 @@ CASES = {
     "wrong-labels": ("change", wrong_labels()),
     "one-class": ("change", one_class()),
     "go": ("go", fine()),
+    "underfit": ("unknown", UNDERFIT),
     "collect": ("collect", class_of_8()),
     "other-pictures": ("change", FLAT_BUT_SHARPER),
     "no-amount": ("change", FLAT),
@@ -130,6 +134,23 @@ def test_class_without_a_curve_gets_the_least_that_can_be_judged():
     found = replace(class_of_8(), curve=curves({5: {"note": "too few"}}))
     assert f"{TO_JUDGE} at the least in all, 8 now" in judge(found).headline
     assert f"{TO_JUDGE} at the least in all, 8 now" in judge(replace(class_of_8(), curve=None)).headline
+
+
+def test_nets_that_do_not_know_what_they_were_taught_say_nothing_of_the_photographs():
+    verdict = judge(UNDERFIT)
+    assert verdict.headline == (
+        "Not known yet, and the cheapest thing that would tell: twice the time (feasibility.minutes in params.yaml), "
+        "and if the nets had all the epochs of params.yaml, more of those (train.epochs)."
+    )
+    assert "taught with, the nets have a macro F1 of 0.60 (0.55 to 0.65)" in verdict.reasons[0]
+    assert not any("wrong" in each or "No number" in each for each in verdict.also)
+
+
+@pytest.mark.parametrize(("seen", "rule"), [(0.64, "underfit"), (0.66, "collect"), (0.5, "underfit")])
+def test_more_than_half_of_what_is_missing_must_be_missing_of_what_was_taught(seen, rule):
+    """The target is 0.80, and unseen photographs are told with 0.50."""
+    found = evidence(signal=signal([0.5] * 7, seen=measured(seen)), curve=curves(dict.fromkeys(range(7), HOPELESS)))
+    assert judge(found).rule == rule
 
 
 def test_better_net_comes_before_photographs():
