@@ -7,7 +7,7 @@ known, and count for the estimate or against it. Answers are those of a logistic
 (`hog`), of the same with hardly a restraint, which is far too sure (`sure`), or of nets (`--recipe`, as in quality.py).
 `digits`: 500 of scikit-learn's, whose labels are right.
 
-    python benchmarks/label_noise.py digits ../shared/data/xsdd_weld7 ../shared/data/weld_xray_4c --seeds 5
+    python benchmarks/label_noise.py digits xsdd_weld7 weld_xray_4c --seeds 5
 """
 
 import argparse

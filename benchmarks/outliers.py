@@ -14,7 +14,7 @@ picture without a net. `ours` is `pipeline.training.detector`.
 `--near CLASS ...` trains without a class, and asks whether its photographs are noticed. `--retrained` trains one more
 net on train and val together, takes the threshold over, and counts false alarms on test, that neither has seen.
 
-    OMP_NUM_THREADS=1 python benchmarks/outliers.py ../shared/data/xsdd_weld7 ../shared/data/weld_xray_4c data/sample
+    OMP_NUM_THREADS=1 python benchmarks/outliers.py xsdd_weld7 weld_xray_4c data/sample
 """
 
 import argparse

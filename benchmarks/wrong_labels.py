@@ -5,7 +5,7 @@ are called now, lets each answer for its fold, and looks for the planted ones am
 report ranks them, and by the other rankings that cleanlab has, by which ours was chosen. `RECIPE` changes the `train`
 section of params.yaml, as in quality.py. What is not planted but wrong already counts as a false find.
 
-    python benchmarks/wrong_labels.py ../shared/data/xsdd_weld7 resolution=64,epochs=25 --seeds 2
+    python benchmarks/wrong_labels.py xsdd_weld7 resolution=64,epochs=25 --seeds 2
 """
 
 import argparse
