@@ -61,16 +61,25 @@ def experienced(place: Path) -> Path:
     return place
 
 
-def evidence(known: KnownSet, weights: Path, kinds: Collection[str], seed: int = 0, ask: Ask | None = None) -> Evidence:
+def evidence(
+    known: KnownSet,
+    weights: Path | None,
+    kinds: Collection[str],
+    seed: int = 0,
+    ask: Ask | None = None,
+    shown: int = SHOWN,
+) -> Evidence:
     """Return what is found by trainings of these kinds, of "folds", "curve" and "shuffled".
 
     Parameters
     ----------
+    weights : that the nets begin with; None: random ones.
+    shown : images that a net is shown that learns from all photographs.
     ask : what learns, by default a net.
     """
     study = new_study(known.packed, known.assignment, seed)
-    epochs = max(2, round(SHOWN / (0.8 * len(study.rows))))
-    params = recipe(epochs=epochs, seed=seed, weights=str(weights))
+    epochs = max(2, round(shown / (0.8 * len(study.rows))))
+    params = recipe(epochs=epochs, seed=seed, weights=str(weights or "none"))
     trained = _trained(study, params, kinds, ask or ask_net)
     return evidence_of(study, TARGET, trained)
 

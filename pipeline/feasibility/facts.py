@@ -90,34 +90,35 @@ def only_a_handful(evidence: Evidence) -> bool:
     return int(evidence.groups.max()) < TO_JUDGE and not at_target(evidence)
 
 
-def not_learnt(evidence: Evidence) -> bool:
-    """Whether most of what is missing to the target is missing for photographs, too, that the nets were taught with.
-
-    Such nets were not trained for long enough (or cannot learn these at all), and more photographs do not help them.
-    A. Ng, "Machine Learning Yearning" (2018), chapters 20 to 27: avoidable bias, beside variance.
-    """
-    signal = evidence.signal
-    if signal is None:
-        return False
-    seen, unseen = signal.seen.value, signal.macro_f1.value
-    return evidence.target - seen > max(0.0, seen - unseen)
+def learnt_anything(signal: Signal) -> bool:
+    """Whether the nets surely know more than chance of what they were taught with."""
+    return signal.seen_macro_f1.low > chance_limit(signal)
 
 
 def would_have_shown(evidence: Evidence) -> bool:
     """Whether a score that is good for anything would have been seen, if there was one.
 
-    There are photographs enough, the net can learn, and half the way from chance to the target lies above the interval.
+    There are photographs enough, the net can learn, and has learnt what it was taught with as far as that is more than
+    chance, and half the way from chance to the target lies above the interval.
     """
     signal = evidence.signal
-    if signal is None or lacking(evidence) or not learnt_by_heart(evidence):
+    if signal is None or lacking(evidence) or not learnt_by_heart(evidence) or not learnt_anything(signal):
         return False
     chance = float(np.median(signal.chance)) if len(signal.chance) else signal.majority
     return signal.macro_f1.high < (chance + evidence.target) / 2
 
 
 def known_noise(evidence: Evidence) -> LabelNoise | None:
-    """Return what is known of the labels, if the nets know enough for it to be believed."""
-    return evidence.noise if evidence.noise and evidence.noise.believed else None
+    """Return what is known of the labels, if the nets know enough for it to be believed.
+
+    Nets that have not learnt some classes, and are surely worse than the labels would let them be, make mistakes of
+    their own that pass for wrong labels.
+    """
+    noise, signal = evidence.noise, evidence.signal
+    if noise is None or not noise.believed or signal is None:
+        return None
+    own_mistakes = "not learnt" in standings(evidence) and noise.ceiling.low > signal.macro_f1.high
+    return None if own_mistakes else noise
 
 
 def labels_are_the_limit(evidence: Evidence) -> bool:
@@ -134,12 +135,14 @@ def labels_are_the_limit(evidence: Evidence) -> bool:
 
 
 def not_told_apart(evidence: Evidence) -> list[Pair]:
-    """Return the pairs that are not told apart, and of which a class is not at the target."""
+    """Return the pairs that are not told apart, and of which a class is not at the target; both are learnt."""
     stands = standings(evidence)
     return [
         pair
         for pair in evidence.pairs or ()
-        if pair.told_apart is False and {stands[pair.first], stands[pair.second]} != {"at target"}
+        if pair.told_apart is False
+        and {stands[pair.first], stands[pair.second]} != {"at target"}
+        and "not learnt" not in (stands[pair.first], stands[pair.second])
     ]
 
 

@@ -22,6 +22,7 @@ from pipeline.text import shown
 
 _QUANTILES = {"low": 0.025, "median": 0.5, "high": 0.975}
 _DIGITS = 4
+_BY_CLASS = ("f1", "seen_f1", "support", "groups", "hits", "false_alarms", "class_chance")  # they stand by their names
 
 
 def write_json(path: Path, evidence: Evidence, probe: Probe) -> None:
@@ -42,7 +43,7 @@ def figures(evidence: Evidence, probe: Probe) -> dict[str, Any]:
         "target": evidence.target,
         "classes": {shown(name): _class(evidence, k) for k, name in enumerate(evidence.class_names)},
         "overfit": {f"{each.model} {each.resolution}": _plain(each, "losses") for each in evidence.overfit} or None,
-        "signal": signal and _plain(signal, "f1", "support", "groups", "hits", "false_alarms", "class_chance"),
+        "signal": signal and _plain(signal, *_BY_CLASS),
         "curve": evidence.curve and _curve(evidence.curve.macro),
         "noise": noise and _noise(noise),
         "pairs": None if evidence.pairs is None else _pairs(evidence.class_names, evidence.pairs),
@@ -60,6 +61,7 @@ def _class(evidence: Evidence, k: int) -> dict[str, Any]:
         "stands": standings(evidence)[k],
         "wanted_in_all": _plain(wanted_in_all(evidence, k)) if standings(evidence)[k] == "wants more" else None,
         "f1": signal and _plain(signal.f1[k]),
+        "seen_f1": signal and _plain(signal.seen_f1[k]),
         "hits": signal and int(signal.hits[k]),
         "false_alarms": signal and int(signal.false_alarms[k]),
         "f1_by_chance": signal and _plain(signal.class_chance[:, k]),

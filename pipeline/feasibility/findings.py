@@ -27,12 +27,11 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
     PipelineError
         If there was no time for even the scores.
     """
-    if "folds" not in trained.answers:
+    if trained.seen is None:
         raise PipelineError(
             "feasibility: the time was up before all photographs were answered for; raise feasibility.minutes"
         )
-    folds, seen = trained.answers["folds"][""], trained.seen
-    assert seen is not None
+    folds = trained.answers["folds"][""]
     # Each has random numbers of its own: what one draws changes no other.
     streams = np.random.default_rng(study.seed).spawn(6)
     return Evidence(
@@ -40,11 +39,12 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
         support=study.support,
         groups=study.groups_of,
         target=target,
+        in_full=trained.probe.in_full if trained.probe.weaker else None,
         overfit=trained.overfit,
-        signal=signal.measure(study, folds, seen, trained.answers.get("shuffled", {}).get(""), streams[0]),
+        signal=signal.measure(study, folds, trained.seen, trained.answers.get("shuffled", {}).get(""), streams[0]),
         curve=_curve(study, target, trained, streams[1]),
         noise=noise.measure(study, folds, streams[2]),
-        pairs=pairs.measure(folds, seen, streams[3]),
+        pairs=pairs.measure(folds, trained.seen, streams[3]),
         leaks=leaks.measure(study, streams[4]),
         limits=_limits(trained, streams[5]),
     )

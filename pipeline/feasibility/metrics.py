@@ -63,7 +63,7 @@ def _overfit(evidence: Evidence) -> Named:
 
 def _signal(signal: Signal, names: tuple[str, ...]) -> Named:
     yield from _measured("macro_f1", signal.macro_f1)
-    yield from _measured("seen/macro_f1", signal.seen)
+    yield from _measured("seen/macro_f1", signal.seen_macro_f1)
     for name, f1 in zip(names, signal.f1, strict=True):
         yield from _measured(f"f1/{name}", f1)
     yield "majority/macro_f1", signal.majority

@@ -54,6 +54,10 @@ def _go(evidence: Evidence) -> bool:
     return facts.at_target(evidence) and evidence.leaks is not None
 
 
+def _underfit(evidence: Evidence) -> bool:
+    return "not learnt" in standings(evidence)
+
+
 def _collect(evidence: Evidence) -> bool:
     return "wants more" in standings(evidence)
 
@@ -82,7 +86,7 @@ RULE = (
     Row("wrong-labels", "change", _labels, words.say_labels),
     Row("one-class", "change", lambda evidence: bool(facts.not_told_apart(evidence)), words.say_one_class),
     Row("go", "go", _go, words.say_go),
-    Row("underfit", "unknown", facts.not_learnt, words.say_underfit),
+    Row("underfit", "unknown", _underfit, words.say_underfit),
     Row("collect", "collect", _collect, words.say_collect),
     Row("other-pictures", "change", _other_pictures, words.say_other_pictures),
     Row("no-amount", "change", _no_amount, words.say_no_amount),

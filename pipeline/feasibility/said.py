@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.feasibility.evidence import Evidence
-from pipeline.feasibility.facts import alarms, better_option, chance_limit
+from pipeline.feasibility.facts import alarms, better_option, chance_limit, known_noise
 from pipeline.feasibility.in_words import gain, in_steps, score, share
 from pipeline.feasibility.learning_curve import FAR
 from pipeline.feasibility.limits import Option
@@ -85,10 +85,10 @@ def signal_said(evidence: Evidence) -> str:
         return NOT_MEASURED
     return (
         "On photographs that they had not seen, the nets reach a macro F1 (the mean over the classes, 0 to 1) of "
-        f"{score(signal.macro_f1)}, on those that they were taught with {score(signal.seen)}. What chance reaches is "
-        f"below {chance_limit(signal):.2f} in 19 of 20 cases{', so this may be chance' if by_chance(evidence) else ''} "
-        f"(p = {signal.p:.2g}); always naming the largest class reaches {signal.majority:.2f}, and a simple classifier "
-        f"without a net {score(signal.baseline)}."
+        f"{score(signal.macro_f1)}, on those that they were taught with {score(signal.seen_macro_f1)}. What chance "
+        f"reaches is below {chance_limit(signal):.2f} in 19 of 20 cases"
+        f"{', so this may be chance' if by_chance(evidence) else ''} (p = {signal.p:.2g}); always naming the largest "
+        f"class reaches {signal.majority:.2f}, and a simple classifier without a net {score(signal.baseline)}."
     )
 
 
@@ -115,7 +115,7 @@ def noise_said(evidence: Evidence) -> str:
     if noise is None:
         return NOT_MEASURED
     twice = f" {counted(noise.conflicts, 'photograph')} stand under two classes." if noise.conflicts else ""
-    if not noise.believed:
+    if known_noise(evidence) is None:
         return f"The nets know too little to judge labels by.{twice}"
     return (
         f"Likely wrong are {share(noise.rate)} of the labels.{twice} A net without fault, judged by these labels, "

@@ -29,13 +29,13 @@ _NAME_LENGTH, _LISTED = 18, 6
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """Scores over all photographs, each answered for by a net that has not seen it.
+    """Scores over all photographs, each answered for by a net that has not seen it; `seen...` by one that has.
 
     Attributes
     ----------
     macro_f1 : of the net.
-    seen : macro F1 of the same nets, each for photographs that it was taught with.
-    f1 : K, of each class.
+    seen_macro_f1 : the same of nets that were taught with the photographs.
+    f1, seen_f1 : K, of each class.
     support, groups : int64 (K,), photographs of each class, and groups that hold some.
     hits, false_alarms : int64 (K,), photographs of each class that got its name, and others that did.
     majority : macro F1 of always the largest class.
@@ -49,8 +49,9 @@ class Signal:
     """
 
     macro_f1: Measured
-    seen: Measured
+    seen_macro_f1: Measured
     f1: tuple[Measured, ...]
+    seen_f1: tuple[Measured, ...]
     support: IntArray
     groups: IntArray
     hits: IntArray
@@ -79,6 +80,7 @@ def measure(
         which takes the shares of its answers for those of a net that knows nothing.
     """
     macro_f1, f1 = f1_of(folds, rng)
+    seen_macro_f1, seen_f1 = f1_of(seen, rng)
     without_net = among(out_of_fold(study), folds.rows)
     answers = folds if shuffled is None else shuffled
     chance, class_chance = by_chance(answers, study.fold[answers.rows], rng)
@@ -87,8 +89,9 @@ def measure(
     hits = confusion.diagonal()
     return Signal(
         macro_f1=macro_f1,
-        seen=f1_of(seen, rng)[0],
+        seen_macro_f1=seen_macro_f1,
         f1=f1,
+        seen_f1=seen_f1,
         support=found.support,
         groups=found.groups,
         hits=hits,
@@ -141,8 +144,9 @@ def _overall_said(found: Signal) -> str:
 
 def _seen_said(found: Signal) -> str:
     return (
-        f"Asked about photographs that they were taught with, the nets have {in_words.score(found.seen)}. What is "
-        "missing there longer training may bring, or another net; what is missing beyond it, more photographs."
+        "Asked about photographs that they were taught with, the nets have "
+        f"{in_words.score(found.seen_macro_f1)}. What is missing there no more photographs would bring, but longer "
+        "training might, another net, or other labels."
     )
 
 
@@ -201,7 +205,7 @@ def overall_svg(found: Signal) -> Figure:
     """Draw macro F1 of the net and of what it is held against, on one axis."""
     figure = Figure(figsize=(4.4, 2.3))
     axes = figure.subplots()
-    dot(axes, found.seen, 4, MUTED)
+    dot(axes, found.seen_macro_f1, 4, INK)
     dot(axes, found.macro_f1, 3, BLUE)
     dot(axes, found.baseline, 2, ORANGE)
     axes.plot([found.majority], [1], "D", color=INK, markersize=5)

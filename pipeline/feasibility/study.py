@@ -138,7 +138,7 @@ def nested(study: Study, rows: IntArray, share: float, rng: np.random.Generator)
 
 
 def answered(study: Study, answers: Sequence[tuple[IntArray, npt.NDArray[np.floating]]]) -> Predictions:
-    """Return the answers of several nets, (judged rows, probabilities float (len, K)) each, as one, in row order.
+    """Return the answers of several nets, (different rows, probabilities float (len, K)) each, as one, in row order.
 
     The truth in it is that of the packed set, also where a net learnt other labels.
     """

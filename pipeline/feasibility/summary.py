@@ -13,6 +13,7 @@ from pipeline.report.words import counted
 _UNKNOWN = "Not measured"
 _STANDS: dict[Standing, str] = {
     "wants more": "Yes",
+    "not learnt": "Not known, they are not learnt",
     "no amount": "No, no number of these",
     "at target": "No need",
     "not known": "Not known",
@@ -60,6 +61,8 @@ def wants(evidence: Evidence, k: int) -> str:
             return "at the target"
         case "wants more":
             return f"photographs: {said.amount(evidence, k)} in all"
+        case "not learnt":
+            return "not known: the nets have not learnt it"
         case "no amount":
             return "no number of photographs like these is enough"
         case _:

@@ -113,6 +113,8 @@ def say_too_small(evidence: Evidence) -> Words:
         )
     elif not facts.learnt_by_heart(evidence):
         tell = _MORE_TIME
+    elif evidence.signal and not facts.learnt_anything(evidence.signal):
+        tell = _better_training(evidence)
     else:
         tell = "the largest classes alone (classes.drop in params.yaml), of which there are enough"
     return _not_known(
@@ -145,10 +147,25 @@ def say_labels(evidence: Evidence) -> Words:
     assert noise is not None
     return Words(
         f"Stop, and put the labels right first: {in_words.share(noise.rate)} of them are likely wrong.",
-        (said.noise_said(evidence), f"The target is {evidence.target:.2f}: with these labels it is out of reach."),
+        (
+            said.noise_said(evidence),
+            f"The target is {evidence.target:.2f}: with these labels it is out of reach.",
+            *_not_learnt_said(evidence),
+        ),
         "A look at the likeliest wrong ones: if most are right as they are, the nets are at fault and not the labels.",
         f"Look through the {counted(len(noise.doubts.doubts), 'photograph')} that are listed, from the top, move the "
         "wrong ones to their folder, and run this again.",
+    )
+
+
+def _not_learnt_said(evidence: Evidence) -> tuple[str, ...]:
+    signal, classes = evidence.signal, standing_so(evidence, "not learnt")
+    if signal is None or not classes:
+        return ()
+    return (
+        f"The nets do not know {said.class_names(evidence, classes)} even of photographs that they were taught with "
+        f"(macro F1 {in_words.score(signal.seen_macro_f1)}): where labels contradict each other, and where nets are "
+        "trained for too short a time.",
     )
 
 
@@ -187,16 +204,40 @@ def say_go(evidence: Evidence) -> Words:
 def say_underfit(evidence: Evidence) -> Words:
     signal = evidence.signal
     assert signal is not None
+    classes = standing_so(evidence, "not learnt")
+    few = [k for k in standing_so(evidence, "wants more") if evidence.groups[k] < TO_JUDGE]
+    found = "; ".join(
+        f"{said.class_said(evidence, k)}, of nets that were taught with these very photographs "
+        f"{in_words.score(signal.seen_f1[k])}"
+        for k in classes[: said.MOST_NAMED]
+    )
+    more = f"; and {len(classes) - said.MOST_NAMED} more" if len(classes) > said.MOST_NAMED else ""
     return _not_known(
         (
-            f"Of photographs that they were taught with, the nets have a macro F1 of {in_words.score(signal.seen)}: "
-            f"most of what is missing to the target of {evidence.target:.2f} is missing there. They were not trained "
-            "for long enough, and what they get wrong is no news of the photographs.",
+            f"Most of what is missing to the target of {evidence.target:.2f} is missing of what was taught, too: "
+            f"{found}{more}.",
+            "So these scores are no news of the photographs. The nets were trained for too short a time, or labels "
+            "contradict each other.",
             said.signal_said(evidence),
+            *_too_few_said(evidence, few),
         ),
-        f"{_MORE_TIME}, and if the nets had all the epochs of params.yaml, more of those (train.epochs)",
+        _better_training(evidence),
         "Nets that know what they were taught with: only their mistakes tell what is missing.",
     )
+
+
+def _better_training(evidence: Evidence) -> str:
+    """Return what makes better nets, the cheapest first."""
+    better = facts.better_option(evidence)
+    if better is not None:
+        return (
+            f"train {said.option_name(better)} (train.model, train.resolution in params.yaml), which does better in "
+            "the same time"
+        )
+    if evidence.in_full is not None:
+        minutes = in_words.amount(evidence.in_full)
+        return f"train the nets in full (feasibility.minutes in params.yaml, at some {minutes})"
+    return "train for more epochs (train.epochs in params.yaml)"
 
 
 def say_collect(evidence: Evidence) -> Words:

@@ -3,7 +3,9 @@
 import getpass
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -17,7 +19,8 @@ _LONGEST_NAME = 100
 
 def git_and_dvc_tags() -> dict[str, str]:
     """Return the tags that say what a run was made of and who made it."""
-    tags = {"mlflow.source.name": "src/train.py", "mlflow.source.type": "PROJECT", "mlflow.user": user()}
+    stage = f"src/{Path(sys.argv[0]).name}"
+    tags = {"mlflow.source.name": stage, "mlflow.source.type": "PROJECT", "mlflow.user": user()}
     commit = _git("rev-parse", "HEAD")
     if commit:
         tags["mlflow.source.git.commit"] = commit

@@ -66,6 +66,14 @@ def test_two_classes_that_are_one_are_to_be_merged(weights):
     assert verdict.headline == "Change the task: take “fissure” and “hair” as one class."
 
 
+def test_nets_that_were_not_trained_for_long_enough_are_no_news_of_the_photographs():
+    """The fine set of above, by nets that begin at random and see each photograph some ten times."""
+    with cpu_threads(1):
+        evidence = cases.evidence(sets.fine(0), None, SCORES, ask=cases.ask_net, shown=1500)
+    verdict = judge(evidence)
+    assert (verdict.kind, verdict.rule) == ("unknown", "underfit")
+
+
 def test_copies_are_no_score(weights):
     verdict, evidence = found(sets.copies(0), weights)
     assert (verdict.kind, verdict.rule) == ("change", "copies")

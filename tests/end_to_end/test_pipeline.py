@@ -91,6 +91,7 @@ def test_run_has_all_parameters_tags_and_the_data_set(project, tracked):
     assert tags["dvc.packed"] == hashes["data/packed/images.npy"]
     assert tags["dvc.split"] == hashes["data/split/assignment.csv"]
     assert tags["device"] == "cpu"
+    assert tags["mlflow.source.name"] == "src/train.py"
     assert len(tags["mlflow.source.git.commit"]) == 40
     assert "Macro F1" in tags["mlflow.note.content"]
     (data_set,) = tracked.inputs.dataset_inputs

@@ -51,6 +51,7 @@ def test_page_figures_and_runs(done):
     (signal,) = [run for run in runs if run.info.run_name == "signal"]
     assert signal.data.metrics["macro_f1"] == pytest.approx(figures["signal"]["macro_f1"]["value"], abs=1e-3)
     assert parent.data.params["probe.model"] == "shufflenet_v2_x0_5"
+    assert parent.data.tags["mlflow.source.name"] == "src/feasibility.py"
     assert parent.data.tags["verdict"] == figures["verdict"]["kind"]
     assert figures["verdict"]["headline"] in parent.data.tags["mlflow.note.content"]
 

@@ -54,7 +54,8 @@ def test_scores_are_those_of_scikit_learn_and_lie_in_their_intervals(study, good
     precision = precision_score(folds.y_true, folds.y_pred, average=None)
     assert (good.hits / good.support).tolist() == recall_score(folds.y_true, folds.y_pred, average=None).tolist()
     assert good.hits / (good.hits + good.false_alarms) == pytest.approx(precision)
-    assert good.seen.value == good.seen.high == 1
+    assert good.seen_macro_f1.value == good.seen_macro_f1.high == 1
+    assert [each.value for each in good.seen_f1] == [1.0] * len(COUNTS)
     assert good.gain.value == pytest.approx(good.macro_f1.value - good.baseline.value)
 
 
