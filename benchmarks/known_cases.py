@@ -3,7 +3,8 @@
 Draws sets of which the answer is known (`tests/known_sets.py`), smaller and larger, of few and of many classes, finds
 from out-of-fold answers what there is to find, and prints how often the rule says what is wanted, and what it says
 else. What learns is a logistic regression on features of a net that has seen such pictures: some 5 s a set. `--nets`:
-nets, as in `tests/end_to_end/test_known_cases.py`: some 20 to 40 s a set.
+nets, which are shown as many images as the least that the pipeline's are: one to three minutes a set. Where they are
+shown fewer, noise and halves of one class are not learnt, and the verdict is that nothing is known.
 
     python benchmarks/known_cases.py noise labels --seeds 10
 """
@@ -19,8 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import known_sets as sets
-from feasibility_cases import ask_head, ask_net, evidence, experienced
+from feasibility_cases import SHOWN, ask_head, ask_net, evidence, experienced
 
+from pipeline.feasibility.plan import LEAST_SHOWN
 from pipeline.feasibility.verdict import judge
 from pipeline.training.device import cpu_threads
 
@@ -85,14 +87,14 @@ def main() -> None:
     for case in arguments.cases:
         if not any(name.startswith(case) for name in names):
             parser.error(f"wanted what a name begins with of {'; '.join(names)}; found {case!r}")
-    ask = ask_net if arguments.nets else ask_head
+    ask, shown = (ask_net, LEAST_SHOWN) if arguments.nets else (ask_head, SHOWN)
     with tempfile.TemporaryDirectory() as place, cpu_threads(1):
         weights = experienced(Path(place) / "experienced.safetensors")
         for wanted, cases in CASES.items():
             for name, make in cases:
                 if name.startswith(tuple(arguments.cases) or ""):
                     found = Counter(
-                        judge(evidence(make(seed), weights, ("folds", "curve", "shuffled"), seed, ask)).rule
+                        judge(evidence(make(seed), weights, ("folds", "curve", "shuffled"), seed, ask, shown)).rule
                         for seed in range(arguments.seeds)
                     )
                     right = sum(found[rule] for rule in wanted.split())
