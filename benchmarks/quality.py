@@ -48,11 +48,12 @@ NO_CHANGE = "augment.flip_horizontal=false,augment.flip_vertical=false," + ",".j
     f"augment.{name}=0.0"
     for name in ("rotation", "translation", "scale", "brightness", "contrast", "blur", "noise", "erase")
 )
+NOTHING = f"balance=none,label_smoothing=0.0,ema_decay=0.0,test_time_flips=false,{NO_CHANGE}"
 KNOWN = {
     "default": "",
-    "plain": f"balance=none,ema_decay=0.0,test_time_flips=false,{NO_CHANGE}",
-    "original": "balance=none,ema_decay=0.0,test_time_flips=false,optimizer=sgd,momentum=0.0,weight_decay=0.0,lr=0.001,"
-    f"schedule=constant,warmup_epochs=0,normalization=none,batch_size=all,micro_batch_size=32,{NO_CHANGE}",
+    "plain": NOTHING,
+    "original": "optimizer=sgd,momentum=0.0,weight_decay=0.0,lr=0.001,schedule=constant,warmup_epochs=0,"
+    f"normalization=none,batch_size=all,micro_batch_size=32,{NOTHING}",
 }
 """Recipes by name: `plain` is cross entropy and nothing else, `original` what the project began with."""
 
