@@ -39,7 +39,7 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
         support=study.support,
         groups=study.groups_of,
         target=target,
-        in_full=trained.probe.in_full if trained.probe.weaker else None,
+        in_full=trained.probe.in_full if trained.probe.in_full > trained.probe.used else None,
         overfit=trained.overfit,
         signal=signal.measure(study, folds, trained.seen, trained.answers.get("shuffled", {}).get(""), streams[0]),
         curve=_curve(study, target, trained, streams[1]),
