@@ -34,8 +34,8 @@ Ask = Callable[[Study, Training], NDArray[np.float64]]
 """What learns by a training, and answers: probabilities (J + S, K), of the judged photographs and of the seen ones."""
 
 TARGET = 0.9
-SHOWN, LEAST_SHOWN = 640, 400
-"""Images that a net is shown that learns from all photographs, and from few of them: about a second's work."""
+SHOWN, LEAST_SHOWN = 960, 400
+"""Images that a net is shown that learns from all photographs, and from few of them: a second or two."""
 
 
 def recipe(**changes: object) -> TrainParams:
