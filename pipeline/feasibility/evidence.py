@@ -22,7 +22,7 @@ class Evidence:
     class_names : the K classes.
     support, groups : int64 (K,), photographs of each, and groups that hold some.
     target : F1 that is wanted of every class.
-    in_full : minutes in which, about, the nets would be trained as params.yaml has it; None: these were.
+    in_full : minutes in which, about, the nets would be trained as params.yaml has it; None: these were, or nearly.
     pairs : the pairs that are confused most, the least told apart first.
     """
 
