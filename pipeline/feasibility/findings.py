@@ -18,7 +18,6 @@ from pipeline.feasibility.trainings import Trained
 from pipeline.feasibility.wanted import SHARES
 from pipeline.report.sections import Section
 
-
 _MUCH_LONGER = 1.5
 """Times: a training in full that takes less than that more is no other one."""
 
