@@ -18,9 +18,6 @@ from pipeline.feasibility.trainings import Trained
 from pipeline.feasibility.wanted import SHARES
 from pipeline.report.sections import Section
 
-_MUCH_LONGER = 1.5
-"""Times: a training in full that takes less than that more is no other one."""
-
 
 def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
     """Return the findings; those that there was no time for are missing.
@@ -42,7 +39,7 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
         support=study.support,
         groups=study.groups_of,
         target=target,
-        in_full=trained.probe.in_full if trained.probe.in_full >= _MUCH_LONGER * trained.probe.used else None,
+        in_full=trained.probe.in_full,
         overfit=trained.overfit,
         signal=signal.measure(study, folds, trained.seen, trained.answers.get("shuffled", {}).get(""), streams[0]),
         curve=_curve(study, target, trained, streams[1]),

@@ -94,7 +94,7 @@ class Probe:
     minutes, used : what it might cost, and what the trainings took, also in earlier runs that were broken off.
     trainings : how many nets were trained.
     left_out : what there was no time for: "nets", or "curve, 1/8".
-    in_full : minutes in which, about, these nets would be trained as params.yaml has it.
+    in_full : minutes in which, about, these nets would be trained as params.yaml has it; None: they were, or nearly.
     weaker : how the recipe is weaker than that of params.yaml, in words: "27 epochs, not 80"; empty: it is not.
     """
 
@@ -103,7 +103,7 @@ class Probe:
     used: float
     trainings: int
     left_out: tuple[str, ...]
-    in_full: float
+    in_full: float | None
     weaker: tuple[str, ...]
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pipeline.evaluation.estimates import Measured
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.learning_curve import FAR, Curve
-from pipeline.feasibility.signal import SURE, Signal
+from pipeline.feasibility.signal import SURE
 
 Standing = Literal["at target", "wants more", "not learnt", "no amount", "not known"]
 
@@ -51,12 +51,12 @@ def _standing(evidence: Evidence, k: int) -> Standing:
         return "at target"
     if groups < TO_JUDGE:
         return "wants more"
-    return "not known" if f1.value >= evidence.target else _below_target(evidence, evidence.signal, k)
+    return "not known" if f1.value >= evidence.target else _below_target(evidence, k)
 
 
-def _below_target(evidence: Evidence, signal: Signal, k: int) -> Standing:
+def _below_target(evidence: Evidence, k: int) -> Standing:
     curve = known_curve(evidence, k)
-    if not _learnt(signal, k, evidence.target):
+    if not learnt(evidence, k):
         return "not learnt"
     if curve is None:
         return "not known"
@@ -65,19 +65,23 @@ def _below_target(evidence: Evidence, signal: Signal, k: int) -> Standing:
     return "wants more" if curve.p_reach >= LIKELY and curve.needed.value <= FAR * curve.now else "not known"
 
 
-def _learnt(signal: Signal, k: int, target: float) -> bool:
-    """Whether most of what a class misses is missed of new photographs alone, and not of those that were taught.
+def learnt(evidence: Evidence, k: int) -> bool:
+    """Whether a class is at the target, or most of what it misses is missed of new photographs alone.
 
-    What is missed there is not for want of photographs. A. Ng, "Machine Learning Yearning" (2018), chapters 20 to 27:
-    bias that can be avoided, which is dealt with before variance.
+    What is missed of those that were taught as well is not for want of photographs. A. Ng, "Machine Learning Yearning"
+    (2018), chapters 20 to 27: bias that can be avoided, which is dealt with before variance. True where nothing is
+    measured.
     """
+    signal, target = evidence.signal, evidence.target
+    if signal is None:
+        return True
     seen, unseen = signal.seen_f1[k].value, signal.f1[k].value
-    return target - seen <= max(0.0, seen - unseen)
+    return unseen >= target or target - seen <= max(0.0, seen - unseen)
 
 
 def known_curve(evidence: Evidence, k: int) -> Curve | None:
-    """Return the curve of a class, if there is one that says something."""
-    curve = evidence.curve.classes[k] if evidence.curve else None
+    """Return the curve of a class, if there is one that says something: that of one that is not learnt does not."""
+    curve = evidence.curve.classes[k] if evidence.curve and learnt(evidence, k) else None
     return curve if curve and not curve.note else None
 
 

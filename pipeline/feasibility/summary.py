@@ -80,11 +80,14 @@ def weaker_said(probe: Probe) -> tuple[str, ...]:
     """Say how the nets are weaker than what params.yaml asks for; nothing if they are not."""
     if not probe.weaker:
         return ()
-    return (
+    said_of_it = (
         f"In {probe.minutes:g} minutes the nets could not be trained in full ({'; '.join(probe.weaker)}). A full "
-        "training most likely reaches more, and then fewer photographs are wanted: run it once with "
-        f"feasibility.minutes at some {in_words.amount(probe.in_full)} before many are taken.",
+        "training most likely reaches more, and then fewer photographs are wanted"
     )
+    if probe.in_full is None:
+        return (f"{said_of_it}.",)
+    minutes = in_words.amount(probe.in_full)
+    return (f"{said_of_it}: run it once with feasibility.minutes at some {minutes} before many are taken.",)
 
 
 def probe_section(probe: Probe) -> Section:
@@ -135,7 +138,7 @@ def _labels(evidence: Evidence) -> str:
 def _pairs(evidence: Evidence) -> str:
     if evidence.pairs is None:
         return _UNKNOWN
-    told = {pair.told_apart for pair in evidence.pairs}
+    told = {facts.told_apart(evidence, pair) for pair in evidence.pairs}
     if False in told:
         return "No"
     return "Not known of all" if None in told else "Yes"

@@ -29,6 +29,7 @@ from pipeline.training.recipe import TrainParams
 
 logger = logging.getLogger(__name__)
 
+_MUCH_LONGER = 1.5  # times; a training in full that takes less than that more is no other one
 _LAST = 0.95  # of the time: what could be left out has ended by then, and nothing begins any more
 
 
@@ -213,7 +214,8 @@ class StudyTrainings:
         if left_out:
             logger.warning("feasibility: no time was left for %s; feasibility.minutes gives more", "; ".join(left_out))
         used, short = self.kept.seconds / 60, weaker(plan.recipe, self._recipe)
-        in_full = used * pixels_shown(as_probe(self._recipe, 0)) / pixels_shown(plan.recipe)
+        longer = pixels_shown(as_probe(self._recipe, 0)) / pixels_shown(plan.recipe)
+        in_full = used * longer if longer >= _MUCH_LONGER else None
         probe = Probe(plan.recipe, self._minutes, used, count, tuple(left_out), in_full, short)
         return Trained(answers, seen, recipes, self._overfit(plan), probe)
 

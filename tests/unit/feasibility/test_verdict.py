@@ -41,6 +41,7 @@ from pipeline.feasibility.facts import known_noise
 from pipeline.feasibility.rule import RULE
 from pipeline.feasibility.said import amount
 from pipeline.feasibility.standing import FEWEST_GROUPS, LEEWAY, TO_JUDGE, standings, wanted_in_all
+from pipeline.feasibility.summary import findings_section
 from pipeline.feasibility.verdict import judge
 
 HEARTLESS = one_class_short(overfit=[heart(False)])
@@ -174,6 +175,19 @@ def test_few_photographs_are_collected_whether_they_are_learnt_or_not():
     assert (
         judge(replace(found, signal=signal([each.value for each in found.signal.f1], seen=[0.5] * 7))).kind == "collect"
     )
+
+
+def test_of_a_class_that_is_not_learnt_neither_number_nor_likeness_is_told():
+    f1, seen = [*SHORT], [0.98] * 7
+    f1[5], f1[6], seen[6] = 0.4, 0.1, 0.2
+    huge = {"needed": (4e4, 3e4, 5e4), "p_reach": 0.9}
+    found = evidence(
+        signal=signal(f1, seen=seen), curve=curves({5: REACHABLE, 6: huge}), pairs=[pair(4, 6, told_apart=False)]
+    )
+    assert (amount(found, 5), amount(found, 6)) == ("some 40 to 150", "40 at the least")
+    assert judge(found).rule != "one-class"
+    assert "Not known of all" in str(findings_section(found).table)
+    assert "“lack_of_fusion” and “spatter” are told apart is not known" in str(findings_section(found).table)
 
 
 def test_labels_are_not_doubted_by_nets_that_make_mistakes_of_their_own():
