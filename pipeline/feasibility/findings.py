@@ -1,9 +1,11 @@
 """From what the nets answered to the evidence."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.feasibility import leaks, learning_curve, limits, noise, pairs, signal
+from pipeline.feasibility import facts, leaks, learning_curve, limits, noise, pairs, signal
 from pipeline.feasibility.curve_section import curve_section
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.leaks import leaks_section
@@ -67,12 +69,13 @@ def _limits(trained: Trained, rng: np.random.Generator) -> Limits | None:
 
 def sections_of(evidence: Evidence, study: Study) -> list[Section]:
     """Return what the page says of each finding that there is, with its pictures."""
+    alike = [replace(pair, told_apart=facts.told_apart(evidence, pair)) for pair in evidence.pairs or ()]
     return [
         overfit_section(evidence.overfit),
         *([signal_section(evidence.signal, study)] if evidence.signal else []),
         *([curve_section(evidence.curve, study)] if evidence.curve else []),
         *([noise_section(evidence.noise, study)] if evidence.noise else []),
-        *([pairs_section(evidence.pairs, study)] if evidence.pairs is not None else []),
+        *([pairs_section(alike, study)] if evidence.pairs is not None else []),
         *([leaks_section(evidence.leaks, study)] if evidence.leaks else []),
         *([limits_section(evidence.limits)] if evidence.limits else []),
     ]

@@ -247,11 +247,12 @@ def pairs_section(found: Sequence[Pair], study: Study) -> Section:
     alike = [pair for pair in found if pair.told_apart is False]
     unsure = [pair for pair in found if pair.told_apart is None]
     said = [_alike_said(pair, names) for pair in alike] or [_none_alike_said(found, names)]
-    if few := [f"{_pair_name(pair, names)} ({pair.of} photographs)" for pair in unsure if pair.learnt]:
+    wide = [pair for pair in unsure if pair.learnt and pair.auc.high >= APART]
+    if few := [f"{_pair_name(pair, names)} ({pair.of} photographs)" for pair in wide]:
         said.append(f"Not known, as the interval reaches to both sides of {APART}: {'; '.join(few)}.")
-    if not_learnt := [_pair_name(pair, names) for pair in unsure if not pair.learnt]:
+    if not_learnt := [_pair_name(pair, names) for pair in unsure if pair not in wide]:
         said.append(
-            f"Not known, as the nets do not even tell apart what they were taught with: {'; '.join(not_learnt)}. "
+            f"Not known, as the nets do not even know what they were taught with: {'; '.join(not_learnt)}. "
             "They were not trained for long enough."
         )
     drawn = Drawing(

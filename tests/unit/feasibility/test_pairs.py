@@ -67,7 +67,7 @@ def test_what_was_not_learnt_is_not_called_one_class():
     found = measure(folds, halves(1)[1], np.random.default_rng(0))
     assert (found[0].first, found[0].second, found[0].told_apart, found[0].learnt) == (2, 3, None, False)
     said = text(pairs_section(found, study))
-    assert "they were taught with: c and d. They were not trained for long enough." in said
+    assert "what they were taught with: c and d. They were not trained for long enough." in said
     assert "c and d are not told apart" not in said
 
 
