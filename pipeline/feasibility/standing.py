@@ -61,7 +61,8 @@ def _below_target(evidence: Evidence, k: int) -> Standing:
     if curve is None:
         return "not known"
     if curve.hopeless:
-        return "no amount"
+        # That is the end of a project: not by nets that were trained for less than they might be.
+        return "no amount" if evidence.in_full is None else "not known"
     return "wants more" if curve.p_reach >= LIKELY and curve.needed.value <= FAR * curve.now else "not known"
 
 

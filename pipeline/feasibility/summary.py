@@ -71,7 +71,7 @@ def wants(evidence: Evidence, k: int) -> str:
 
 def _at_least(evidence: Evidence, k: int) -> str:
     curve = known_curve(evidence, k)
-    if curve is None or evidence.signal is None or evidence.signal.f1[k].value >= evidence.target:
+    if curve is None or curve.hopeless or evidence.signal is None or evidence.signal.f1[k].value >= evidence.target:
         return ""
     return f"; photographs: {in_words.amount(max(curve.needed.low, 2 * curve.now))} at the least in all"
 

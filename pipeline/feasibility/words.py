@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.feasibility import facts, in_words, said
 from pipeline.feasibility.evidence import Evidence
-from pipeline.feasibility.standing import LEEWAY, TO_JUDGE, more_to_tell, standing_so
+from pipeline.feasibility.standing import LEEWAY, TO_JUDGE, known_curve, more_to_tell, standing_so
 from pipeline.report.words import counted, listed, photographs, quoted
 
 _MORE_TIME = "twice the time (feasibility.minutes in params.yaml)"
@@ -336,6 +336,8 @@ def say_not_known(evidence: Evidence) -> Words:
     reasons = (_undecided_said(evidence, undecided), said.signal_said(evidence))
     if evidence.curve is None or evidence.leaks is None or facts.learnt_by_heart(evidence) is None:
         return _not_known(reasons, _MORE_TIME, "What was not measured.")
+    if evidence.in_full is not None and any(_flat(evidence, k) for k in undecided):
+        return _not_known(reasons, _better_training(evidence), "What nets reach that are trained in full.")
     k = min(undecided, key=lambda k: more_to_tell(evidence, k))
     return _not_known(
         reasons,
@@ -343,6 +345,11 @@ def say_not_known(evidence: Evidence) -> Words:
         f"that are not among the {said.parts(evidence, k)} in the set",
         "Intervals that end on one side of the target.",
     )
+
+
+def _flat(evidence: Evidence, k: int) -> bool:
+    curve = known_curve(evidence, k)
+    return curve is not None and curve.hopeless
 
 
 def _undecided_said(evidence: Evidence, classes: Sequence[int]) -> str:

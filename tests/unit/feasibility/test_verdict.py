@@ -41,7 +41,7 @@ from pipeline.feasibility.facts import known_noise
 from pipeline.feasibility.rule import RULE
 from pipeline.feasibility.said import amount
 from pipeline.feasibility.standing import FEWEST_GROUPS, LEEWAY, TO_JUDGE, standings, wanted_in_all
-from pipeline.feasibility.summary import findings_section
+from pipeline.feasibility.summary import findings_section, wants
 from pipeline.feasibility.verdict import judge
 
 HEARTLESS = one_class_short(overfit=[heart(False)])
@@ -175,6 +175,17 @@ def test_few_photographs_are_collected_whether_they_are_learnt_or_not():
     assert (
         judge(replace(found, signal=signal([each.value for each in found.signal.f1], seen=[0.5] * 7))).kind == "collect"
     )
+
+
+def test_no_project_is_ended_by_nets_that_might_have_been_trained_for_longer():
+    probe = replace(FLAT, in_full=160.0)
+    verdict = judge(probe)
+    assert (verdict.kind, verdict.rule) == ("unknown", "not-known")
+    assert verdict.headline.endswith("train the nets in full (feasibility.minutes in params.yaml, at some 160).")
+    assert wants(probe, 2) == "not known"
+    assert "train resnet18 at 192 pixels" in judge(replace(FLAT_BUT_SHARPER, in_full=160.0)).headline
+    # Other classes may still be collected.
+    assert judge(replace(class_of_8(), in_full=160.0)).kind == "collect"
 
 
 def test_of_a_class_that_is_not_learnt_neither_number_nor_likeness_is_told():
@@ -399,6 +410,8 @@ def test_any_evidence_gets_a_verdict_that_claims_no_more_than_it_holds(found):
         assert found.signal.p <= 0.05
         assert (found.groups >= FEWEST_GROUPS).all()
         assert all(f1.value >= found.target and f1.low >= found.target - LEEWAY for f1 in found.signal.f1)
+    if verdict.rule == "no-amount":
+        assert found.in_full is None
     if verdict.rule in ("no-signal", "no-amount"):
         assert found.overfit
         assert found.overfit[0].passed
