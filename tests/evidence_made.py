@@ -123,7 +123,9 @@ def noise(rate=0.02, ceiling=0.97, believed=True, conflicts=0, count=3):
 def pair(first=2, second=3, told_apart=True):
     auc = measured(0.95 if told_apart else 0.52, 0.04)
     gain = Measured(0.02, -0.01, 0.05) if told_apart else Measured(0.09, 0.05, 0.13)
-    return Pair(first, second, auc, 0.97, 3 if told_apart else 44, 95, measured(0.9), gain, measured(0.88), told_apart)
+    return Pair(
+        first, second, auc, 0.97, 3 if told_apart else 44, 95, measured(0.9), gain, measured(0.88), True, told_apart
+    )
 
 
 def association(name="file type", value="PNG", class_number=4, of_file=True, closeness=0.6):

@@ -8,7 +8,7 @@ from pipeline.feasibility.limits import Option
 from pipeline.feasibility.noise import LabelNoise
 from pipeline.feasibility.pairs import Pair
 from pipeline.feasibility.signal import SURE, Signal
-from pipeline.feasibility.standing import TO_JUDGE, learnt, standings
+from pipeline.feasibility.standing import TO_JUDGE, standings
 from pipeline.report.shortcuts import Association
 
 ENOUGH = 30
@@ -134,20 +134,13 @@ def labels_are_the_limit(evidence: Evidence) -> bool:
     return in_number and noise.ceiling.low <= signal.macro_f1.high
 
 
-def told_apart(evidence: Evidence, pair: Pair) -> bool | None:
-    """Return whether two classes are told apart; None where that is not known, as of classes that are not learnt."""
-    if pair.told_apart is False and not (learnt(evidence, pair.first) and learnt(evidence, pair.second)):
-        return None
-    return pair.told_apart
-
-
 def not_told_apart(evidence: Evidence) -> list[Pair]:
     """Return the pairs that are not told apart, and of which a class is not at the target."""
     stands = standings(evidence)
     return [
         pair
         for pair in evidence.pairs or ()
-        if told_apart(evidence, pair) is False and {stands[pair.first], stands[pair.second]} != {"at target"}
+        if pair.told_apart is False and {stands[pair.first], stands[pair.second]} != {"at target"}
     ]
 
 

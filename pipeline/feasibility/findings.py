@@ -1,11 +1,9 @@
 """From what the nets answered to the evidence."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.feasibility import facts, leaks, learning_curve, limits, noise, pairs, signal
+from pipeline.feasibility import leaks, learning_curve, limits, noise, pairs, signal
 from pipeline.feasibility.curve_section import curve_section
 from pipeline.feasibility.evidence import Evidence
 from pipeline.feasibility.leaks import leaks_section
@@ -36,6 +34,7 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
     folds = trained.answers["folds"][""]
     # Each has random numbers of its own: what one draws changes no other.
     streams = np.random.default_rng(study.seed).spawn(6)
+    scores = signal.measure(study, folds, trained.seen, trained.answers.get("shuffled", {}).get(""), streams[0])
     return Evidence(
         class_names=study.class_names,
         support=study.support,
@@ -43,10 +42,10 @@ def evidence_of(study: Study, target: float, trained: Trained) -> Evidence:
         target=target,
         in_full=trained.probe.in_full,
         overfit=trained.overfit,
-        signal=signal.measure(study, folds, trained.seen, trained.answers.get("shuffled", {}).get(""), streams[0]),
+        signal=scores,
         curve=_curve(study, target, trained, streams[1]),
         noise=noise.measure(study, folds, streams[2]),
-        pairs=pairs.measure(folds, trained.seen, streams[3]),
+        pairs=pairs.measure(folds, trained.seen, scores.learnt(target), streams[3]),
         leaks=leaks.measure(study, streams[4]),
         limits=_limits(trained, streams[5]),
     )
@@ -69,13 +68,12 @@ def _limits(trained: Trained, rng: np.random.Generator) -> Limits | None:
 
 def sections_of(evidence: Evidence, study: Study) -> list[Section]:
     """Return what the page says of each finding that there is, with its pictures."""
-    alike = [replace(pair, told_apart=facts.told_apart(evidence, pair)) for pair in evidence.pairs or ()]
     return [
         overfit_section(evidence.overfit),
         *([signal_section(evidence.signal, study)] if evidence.signal else []),
         *([curve_section(evidence.curve, study)] if evidence.curve else []),
         *([noise_section(evidence.noise, study)] if evidence.noise else []),
-        *([pairs_section(alike, study)] if evidence.pairs is not None else []),
+        *([pairs_section(evidence.pairs, study)] if evidence.pairs is not None else []),
         *([leaks_section(evidence.leaks, study)] if evidence.leaks else []),
         *([limits_section(evidence.limits)] if evidence.limits else []),
     ]

@@ -9,7 +9,7 @@ What merging brings is measured on the same answers: the probabilities of the tw
 these nets at the easier task; nets that learn it from the start may do better.
 
 Nets that were not trained for long enough tell nothing apart, and that is no news of the classes. So two are called one
-only if the nets tell apart those photographs of them that they were taught with.
+only if both are learnt and the nets tell apart those photographs of them that they were taught with.
 
 The intervals are those of `intervals` and `ranking`: every group is weighed anew by a standard exponential, and for the
 area each class has half a group more, of which only the worst is assumed for the lower limit and the best for the
@@ -72,6 +72,7 @@ class Pair:
     gain : of `merged` over macro F1 as it is, on the same answers; NaN likewise.
     dropped : macro F1 without the smaller of the two, its photographs left out and its probability taken away; NaN
         likewise.
+    learnt : whether both are learnt, and the nets tell apart what they were taught with.
     told_apart : False only if the evidence is that they are not; None where it carries neither, or where they are not
         learnt.
     """
@@ -85,24 +86,24 @@ class Pair:
     merged: Measured
     gain: Measured
     dropped: Measured
+    learnt: bool
     told_apart: bool | None
 
-    @property
-    def learnt(self) -> bool:
-        """Whether the nets tell apart what they were taught with."""
-        return self.seen >= APART
 
-
-def measure(folds: Predictions, seen: Predictions, rng: np.random.Generator) -> tuple[Pair, ...]:
+def measure(
+    folds: Predictions, seen: Predictions, learnt: Sequence[bool], rng: np.random.Generator
+) -> tuple[Pair, ...]:
     """Return the pairs of classes that are confused most, at most `MOST`, the least told apart first.
 
     Parameters
     ----------
     folds : the answers of nets that had not seen the photographs.
     seen : of nets that were taught with them.
+    learnt : K, whether the nets have learnt a class.
     """
     chosen = mixed_up(folds)[:MOST]
-    return tuple(sorted((_pair(folds, seen, a, b, rng) for a, b in chosen), key=lambda pair: pair.auc.value))
+    found = [_pair(folds, seen, learnt[a] and learnt[b], a, b, rng) for a, b in chosen]
+    return tuple(sorted(found, key=lambda pair: pair.auc.value))
 
 
 def mixed_up(folds: Predictions) -> list[tuple[int, int]]:
@@ -126,14 +127,17 @@ def perhaps_one(folds: Predictions, rng: np.random.Generator) -> list[tuple[int,
     return [(first, second) for first, second in found if like[first] == like[second]]
 
 
-def _pair(folds: Predictions, seen: Predictions, first: int, second: int, rng: np.random.Generator) -> Pair:
+def _pair(
+    folds: Predictions, seen: Predictions, both_learnt: bool, first: int, second: int, rng: np.random.Generator
+) -> Pair:
     y_true, y_pred = folds.y_true, folds.y_pred
     auc, auc_seen = area(folds, first, second, rng), float(_in_order(seen, first, second).mean())
     confused = ((y_true == first) & (y_pred == second)) | ((y_true == second) & (y_pred == first))
     sizes = np.bincount(y_true, minlength=len(folds.class_names))
     smaller = min((first, second), key=lambda k: int(sizes[k]))
     left = len(folds.class_names) > 2
-    told_apart = True if auc.low > APART else False if _alike(auc) and auc_seen >= APART else None
+    learnt = both_learnt and auc_seen >= APART
+    told_apart = True if auc.low > APART else False if _alike(auc) and learnt else None
     return Pair(
         first,
         second,
@@ -144,6 +148,7 @@ def _pair(folds: Predictions, seen: Predictions, first: int, second: int, rng: n
         _macro_f1(merged(folds, first, second), rng) if left else _NOTHING,
         _gain(folds, first, second, rng) if left else _NOTHING,
         _macro_f1(without(folds, smaller), rng) if left else _NOTHING,
+        learnt,
         told_apart,
     )
 

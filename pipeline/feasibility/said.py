@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.feasibility.evidence import Evidence
-from pipeline.feasibility.facts import alarms, better_option, chance_limit, known_noise, told_apart
+from pipeline.feasibility.facts import alarms, better_option, chance_limit, known_noise
 from pipeline.feasibility.in_words import gain, in_steps, score, share
 from pipeline.feasibility.learning_curve import FAR
 from pipeline.feasibility.limits import Option
@@ -129,10 +129,10 @@ def pairs_said(evidence: Evidence) -> str:
         return NOT_MEASURED
     if not evidence.pairs:
         return "There are no two classes to compare."
-    together = [pair for pair in evidence.pairs if told_apart(evidence, pair) is False]
+    together = [pair for pair in evidence.pairs if pair.told_apart is False]
     if together:
         return " ".join(pair_said(evidence, pair) for pair in together[:MOST_NAMED])
-    open_ = [pair for pair in evidence.pairs if told_apart(evidence, pair) is None]
+    open_ = [pair for pair in evidence.pairs if pair.told_apart is None]
     if open_:
         names = listed([pair_names(evidence, pair) for pair in open_[:MOST_NAMED]])
         others = "all others that were asked are" if len(open_) <= MOST_NAMED else "nor is it of some others"

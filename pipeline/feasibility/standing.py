@@ -67,17 +67,8 @@ def _below_target(evidence: Evidence, k: int) -> Standing:
 
 
 def learnt(evidence: Evidence, k: int) -> bool:
-    """Whether a class is at the target, or most of what it misses is missed of new photographs alone.
-
-    What is missed of those that were taught as well is not for want of photographs. A. Ng, "Machine Learning Yearning"
-    (2018), chapters 20 to 27: bias that can be avoided, which is dealt with before variance. True where nothing is
-    measured.
-    """
-    signal, target = evidence.signal, evidence.target
-    if signal is None:
-        return True
-    seen, unseen = signal.seen_f1[k].value, signal.f1[k].value
-    return unseen >= target or target - seen <= max(0.0, seen - unseen)
+    """Whether a class is learnt, see `Signal.learnt`; True where nothing is measured."""
+    return evidence.signal is None or evidence.signal.learnt(evidence.target)[k]
 
 
 def known_curve(evidence: Evidence, k: int) -> Curve | None:

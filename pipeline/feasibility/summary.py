@@ -138,7 +138,7 @@ def _labels(evidence: Evidence) -> str:
 def _pairs(evidence: Evidence) -> str:
     if evidence.pairs is None:
         return _UNKNOWN
-    told = {facts.told_apart(evidence, pair) for pair in evidence.pairs}
+    told = {pair.told_apart for pair in evidence.pairs}
     if False in told:
         return "No"
     return "Not known of all" if None in told else "Yes"

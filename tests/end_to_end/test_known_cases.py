@@ -5,6 +5,7 @@
 
 import feasibility_cases as cases
 import known_sets as sets
+import numpy as np
 import pytest
 
 from pipeline.feasibility.evidence import Evidence
@@ -64,6 +65,19 @@ def test_two_classes_that_are_one_are_to_be_merged(weights):
     verdict, _ = found(sets.twins(0), weights)
     assert (verdict.kind, verdict.rule) == ("change", "one-class")
     assert verdict.headline == "Change the task: take “fissure” and “hair” as one class."
+
+
+def test_a_twin_that_is_not_even_learnt_is_not_merged(weights):
+    def ask(study, training):
+        told = cases.ask_head(study, training)
+        asked = study.packed.labels[np.concatenate([training.judged, training.seen])]
+        twin, third = (study.class_names.index(name) for name in (sets.TWINS[1], sets.CLEAR[0]))
+        told[asked == twin, third] += 1
+        return told / told.sum(axis=1, keepdims=True)
+
+    verdict, evidence = found(sets.twins(0), weights, ask=ask)
+    assert verdict.rule == "underfit"
+    assert [pair.told_apart for pair in evidence.pairs].count(False) == 0
 
 
 def test_nets_that_were_not_trained_for_long_enough_are_no_news_of_the_photographs():

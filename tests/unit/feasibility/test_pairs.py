@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from pipeline.feasibility.pairs import APART, MOST, area, measure, merged, pairs_section, perhaps_one, without
 
 SIZES = [120, 40, 35, 30]
+ALL_LEARNT = [True] * 4
 
 
 def halves(seed=0, sizes=SIZES):
@@ -39,7 +40,7 @@ def test_two_halves_of_one_class_are_not_told_apart():
 
 def test_the_pair_is_named_and_merging_it_brings_what_it_says():
     study, folds = halves()
-    found = measure(folds, known(study), np.random.default_rng(0))
+    found = measure(folds, known(study), ALL_LEARNT, np.random.default_rng(0))
     first = found[0]
     assert (first.first, first.second, first.told_apart) == (2, 3, False)
     assert [pair.told_apart for pair in found[1:]].count(False) == 0
@@ -61,10 +62,12 @@ def test_the_pair_is_named_and_merging_it_brings_what_it_says():
     assert section.pictures[0].svg.startswith("<svg")
 
 
-def test_what_was_not_learnt_is_not_called_one_class():
-    """Nets that tell apart just as little what they were taught with."""
+@pytest.mark.parametrize("by", ["the pair", "one of the classes"])
+def test_what_was_not_learnt_is_not_called_one_class(by):
+    """Nets that tell apart just as little what they were taught with, or that have not learnt one of the two."""
     study, folds = halves()
-    found = measure(folds, halves(1)[1], np.random.default_rng(0))
+    seen, learnt = (halves(1)[1], ALL_LEARNT) if by == "the pair" else (known(study), [True, True, False, True])
+    found = measure(folds, seen, learnt, np.random.default_rng(0))
     assert (found[0].first, found[0].second, found[0].told_apart, found[0].learnt) == (2, 3, None, False)
     said = text(pairs_section(found, study))
     assert "what they were taught with: c and d. They were not trained for long enough." in said
@@ -107,7 +110,9 @@ def test_what_is_hard_but_real_is_not_called_one_class():
 def test_of_a_handful_nothing_is_claimed():
     study, folds = halves(sizes=[60, 40, 8, 6])
     found = [
-        pair for pair in measure(folds, known(study), np.random.default_rng(0)) if (pair.first, pair.second) == (2, 3)
+        pair
+        for pair in measure(folds, known(study), ALL_LEARNT, np.random.default_rng(0))
+        if (pair.first, pair.second) == (2, 3)
     ]
     assert found[0].told_apart is None
     assert "Not known" in text(pairs_section(found, study))
@@ -137,7 +142,7 @@ def test_where_there_are_only_two_nothing_is_left():
     labels = np.repeat([0, 1], 40)
     study = study_of(labels)
     rng = np.random.default_rng(0)
-    found = measure(answers(study, rng.permutation(labels), 3, rng), known(study), rng)
+    found = measure(answers(study, rng.permutation(labels), 3, rng), known(study), ALL_LEARNT, rng)
     assert np.isnan([found[0].merged.value, found[0].gain.value, found[0].dropped.value]).all()
     assert "nothing is left to tell" in text(pairs_section(found, study))
     assert "nan" not in text(pairs_section(found, study))
@@ -146,7 +151,7 @@ def test_where_there_are_only_two_nothing_is_left():
 def test_without_mistakes_no_pair_is_named():
     labels = np.repeat([0, 1, 2], 10)
     study = study_of(labels)
-    found = measure(known(study), known(study), np.random.default_rng(0))
+    found = measure(known(study), known(study), ALL_LEARNT, np.random.default_rng(0))
     assert found == ()
     assert pairs_section(found, study).said == ["No two classes are mixed up."]
 
@@ -157,7 +162,7 @@ def test_any_answers_are_measured(labels, seed):
     rng = np.random.default_rng(seed)
     study = study_of([0, 1, *labels], names="abc")
     folds = from_logits(study, rng.normal(0, 2, (len(study.rows), 3)).round())
-    found = measure(folds, known(study), rng)
+    found = measure(folds, known(study), ALL_LEARNT, rng)
     assert len(found) <= MOST
     assert [pair.auc.value for pair in found] == sorted(pair.auc.value for pair in found)
     for pair in found:
