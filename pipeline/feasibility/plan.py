@@ -166,7 +166,7 @@ class _Planner:
             (wanted, self._training(wanted, recipe))
             for wanted in self._wanted
             # Of other nets it must be measured first how fast they are.
-            if wanted.kind in kinds or left > self._takes(wanted, epochs) + _MEASURED
+            if wanted.kind in kinds or left > self._longest(wanted, epochs) + _MEASURED
         ]
         possible = [(wanted, training) for wanted, training in trainings if training]
         return Plan(
@@ -199,6 +199,11 @@ class _Planner:
         """Return how many seconds one training takes; other nets get the time that the recipe's own would take."""
         images = each.epochs(epochs, self._shown) * len(each.taught) + _ASKED * (len(each.judged) + len(each.seen))
         return images / self._speed() + _START
+
+    def _longest(self, each: Wanted, epochs: int) -> float:
+        """Return the seconds of the longest training of a question: all of its folds are planned, or none."""
+        question = (other for other in self._wanted if (other.kind, other.setting) == (each.kind, each.setting))
+        return max(self._takes(other, epochs) for other in question)
 
     def _overfit(self) -> dict[str, float]:
         """Return the nets that are to learn a handful by heart, and the seconds that each takes, mostly."""
