@@ -37,8 +37,9 @@ ui: .venv/installed  ## start the tracker's UI and say where it shows the runs (
 	@echo "runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=runs"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1
 
-bench: .venv/installed-dev  ## run the benchmarks; each prints ours beside a peer's
-	for script in benchmarks/*.py; do echo "== $$script"; python "$$script" || exit 1; done
+# Others in benchmarks/ take longer, or want photographs; the first lines of each say how it is run.
+bench: .venv/installed-dev  ## how fast, ours beside a peer's: decoding, batches, the training step, predicting
+	for name in resize loader train_step predict; do echo "== $$name"; python "benchmarks/$$name.py" || exit 1; done
 
 clean:  ## remove the environment and what tools left; data, models, reports and the tracker's store stay
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dvc_plots *.egg-info

@@ -1,10 +1,11 @@
-"""How often does the interval hold the share of wrong labels? `python benchmarks/label_noise.py FOLDER ... [--recipe]`.
+"""How often does the interval hold the share of wrong labels? `python benchmarks/label_noise.py FOLDER ...`.
 
 Gives some photographs another class, at random or the next one (which is harder), lets out-of-fold answers judge the
 labels that there are now, and prints the share that was planted, the estimate with its 95% interval, what confident
 learning counts, and how often the nets are right by the true labels. Wrong labels that a folder has of its own are not
 known, and count for the estimate or against it. Answers are those of a logistic regression on histograms of gradients
-(`hog`), of the same with hardly a restraint, which is far too sure (`sure`), or of nets (`--recipe`, as in quality.py).
+(`hog`), of one on 24 x 24 pixels with hardly a restraint, which is far too sure (`sure`), or of nets (`--recipe
+key=value,...` are changes of the `train` section of params.yaml; `--recipe epochs=40`).
 `digits`: 500 of scikit-learn's, whose labels are right.
 
     python benchmarks/label_noise.py digits xsdd_weld7 weld_xray_4c --seeds 5

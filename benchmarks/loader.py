@@ -3,7 +3,7 @@
 Batches of 64 grey images of 224 x 224 in random order, on the CPU. Ours gathers them from the memory map and changes
 them as a whole; torchvision's `ImageFolder` decodes PNG files and changes them one by one, in a `DataLoader` with two
 workers. The limit is a copy of as many float32 numbers within memory. Wanted: 8 times torchvision's, and, without the
-changes, a third of the copy.
+changes, a third of the copy; docs/training.md says how far it is from that, and why it is left so.
 """
 
 import tempfile

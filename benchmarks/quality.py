@@ -2,11 +2,12 @@
 
 Packs a folder of photographs, a folder a class, deals it into folds with near duplicates kept together, trains on all
 folds but one and judges on that one, for every fold and seed; nothing chooses the epoch, the last one counts. Prints
-for each recipe macro F1 (mean over the seeds, and their range), F1 a class, the mean log loss over the classes (which
-tells more than F1 where a class has a handful of photographs), and seconds.
+for each recipe macro F1 (mean over the seeds, and their range), how many photographs are wrong, F1 a class, the mean
+log loss over the classes (which tells more than F1 where a class has a handful of photographs), and seconds.
 
-A recipe is a name and what it changes in the `train` section of params.yaml: `default`, `wide:model=resnet34,lr=1e-3`.
-Some names do more: those of `tried.py`; `hog`, a peer without a net: histograms of oriented gradients and a logistic
+A recipe is a name and what it changes in the `train` section of params.yaml: `default`, `default:epochs=40`,
+`wide:model=resnet34,lr=1e-3`. Some names do more: those of `tried.py`; `plain`, cross entropy and nothing else;
+`original`, what the project began with; `hog`, a peer without a net: histograms of oriented gradients and a logistic
 regression; `timm`, `fastai` and `ultralytics`, well-known trainers (`peers.py`), which get `--seconds` a net.
 
     python benchmarks/quality.py FOLDER default plain hog --folds 4 --seeds 3
@@ -62,7 +63,7 @@ Answer = Callable[[PackedSet, NDArray[np.int64], NDArray[np.int64], int], NDArra
 
 
 class Result(NamedTuple):
-    """Scores of one seed, all folds pooled.
+    """Scores of one seed, all folds pooled: macro F1, by class, and how many photographs of how many are wrong.
 
     `log_loss` is at the temperature at which it is lowest, so that a recipe is not blamed for nets that are less sure
     than right, or more: that is mended after training.
@@ -70,6 +71,8 @@ class Result(NamedTuple):
 
     macro_f1: float
     f1: NDArray[np.float64]
+    wrong: int
+    of: int
     log_loss: float
 
 
@@ -143,7 +146,24 @@ def who_answers(name: str, changes: str, seconds: float) -> Answer:
     """Return a peer by its name, which then trains for so many seconds, or the nets of a recipe."""
     if name in PEERS:
         return PEERS[name](seconds)
-    return hog if name == "hog" else net(KNOWN.get(name, changes), TRIED.get(name, Trainer))
+    changes = ",".join(filter(None, (KNOWN.get(name), changes)))
+    return hog if name == "hog" else net(changes, TRIED.get(name, Trainer))
+
+
+def named(text: str) -> tuple[str, str]:
+    """Return name and changes of a recipe as it is given, `NAME:key=value,...`.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If a name alone is not known, or one that no change applies to has some.
+    """
+    name, _, changes = text.partition(":")
+    nets, others = [*KNOWN, *TRIED], ["hog", *PEERS]
+    if changes if name in others else not changes and name not in nets:
+        known = ", ".join(nets + others)
+        raise argparse.ArgumentTypeError(f"wanted one of {known}, or NAME:key=value,..., found {text}")
+    return name, changes
 
 
 def judge(answer: Answer, packed: PackedSet, table: Assignment, seed: int, folds: int) -> Result:
@@ -155,8 +175,10 @@ def judge(answer: Answer, packed: PackedSet, table: Assignment, seed: int, folds
         answers.append(answer(packed, train, parts.test, seed))
         y_true.append(packed.labels[parts.test])
     truth, probabilities = np.concatenate(y_true), np.concatenate(answers)
-    f1 = f1_score(truth, probabilities.argmax(axis=1), average=None, zero_division=0)
-    return Result(float(np.mean(f1)), f1, least_log_loss(truth, probabilities))
+    answered = probabilities.argmax(axis=1)
+    f1 = f1_score(truth, answered, average=None, zero_division=0)
+    wrong = int((answered != truth).sum())
+    return Result(float(np.mean(f1)), f1, wrong, len(truth), least_log_loss(truth, probabilities))
 
 
 def least_log_loss(truth: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
@@ -174,7 +196,7 @@ def main() -> None:
     """Judge each recipe, and print a line a seed and a line in all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path, nargs="?", default=ROOT / "data" / "sample", metavar="FOLDER")
-    parser.add_argument("recipes", nargs="*", default=["default"], metavar="RECIPE")
+    parser.add_argument("recipes", nargs="*", type=named, default=[("default", "")], metavar="RECIPE")
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--judged", type=int, help="only the first so many folds, which is quicker")
     parser.add_argument("--seeds", type=int, default=1)
@@ -183,8 +205,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         packed, table = prepare(arguments.photographs, Path(place), arguments.folds)
         print(f"{arguments.photographs.name}: {', '.join(packed.class_names)}")
-        for text in arguments.recipes:
-            name, _, changes = text.partition(":")
+        for name, changes in arguments.recipes:
             answer = who_answers(name, changes, arguments.seconds)
             start = time.monotonic()
             results = []
@@ -202,7 +223,8 @@ def main() -> None:
 
 def _words(result: Result) -> str:
     f1 = " ".join(f"{score:.3f}" for score in result.f1)
-    return f"macro F1 {result.macro_f1:.4f}  log loss {result.log_loss:.4f}  F1 {f1}"
+    wrong = f"{result.wrong} of {result.of} wrong"
+    return f"macro F1 {result.macro_f1:.4f}  {wrong}  log loss {result.log_loss:.4f}  F1 {f1}"
 
 
 if __name__ == "__main__":

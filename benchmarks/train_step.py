@@ -3,7 +3,7 @@
 A step of the `Trainer` gathers the images, scales, changes and normalises them, runs the net forward and backward, and
 updates weights and moving average. The bare step does the same to one batch that lies ready, without changes or
 average. Both in the precision of the recipe, and in turns, so that what else the machine does hits both. A recipe
-changes the `train` section of params.yaml, as in `quality.py`. Wanted: 5% above the bare step at the most.
+is `default`, or changes of the `train` section of params.yaml. Wanted: 5% above the bare step at the most.
 
     python benchmarks/train_step.py default model=resnet101,resolution=224,precision=bf16 precision=fp32
 """

@@ -124,7 +124,8 @@ class HeadAfterwards(Trainer):
         net = trained.net.requires_grad_(False)
         net.fc = nn.Linear(net.fc.in_features, net.fc.out_features)
         optimizer = torch.optim.AdamW(net.fc.parameters(), lr=1e-3, weight_decay=0.05)
-        self._net, chance = net, torch.Generator().manual_seed(self.params.seed)
+        self._net = self._forward = net
+        chance = torch.Generator().manual_seed(self.params.seed)
         for _ in range(5):
             rows = balanced(self.train_rows, self.packed.labels, chance)
             for batch in np.array_split(rows, len(rows) // 16):

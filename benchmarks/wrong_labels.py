@@ -2,8 +2,8 @@
 
 Deals a folder of photographs into folds, gives some of them another class at random, trains a net a fold on what they
 are called now, lets each answer for its fold, and looks for the planted ones among the likeliest wrong labels: as the
-report ranks them, and by the other rankings that cleanlab has, by which ours was chosen. `RECIPE` changes the `train`
-section of params.yaml, as in quality.py. What is not planted but wrong already counts as a false find.
+report ranks them, and by the other rankings that cleanlab has, by which ours was chosen. `RECIPE`, `key=value,...`,
+changes the `train` section of params.yaml. What is not planted but wrong already counts as a false find.
 
     python benchmarks/wrong_labels.py xsdd_weld7 resolution=64,epochs=25 --seeds 2
 """

@@ -57,11 +57,6 @@ class Decoded(NamedTuple):
     kind: str
 
 
-def decode_grey(data: bytes) -> np.ndarray:
-    """Decode the bytes of an image file to grey, upright: uint8 (H, W). See `decode`."""
-    return decode(data).grey
-
-
 def decode(data: bytes, may_halve: Callable[[int, int], bool] = lambda _height, _width: False) -> Decoded:
     """Decode the bytes of a BMP, JPEG, PNG, TIFF or WebP file to grey, upright.
 

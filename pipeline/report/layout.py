@@ -16,7 +16,7 @@ from pipeline.report.sections import Drawing, Picture, Section
 from pipeline.text import shown
 
 FRAME, MACROS = "base.html.j2", "macros.html.j2"
-"""What a page's template extends, and may import from."""
+"""What a page's template extends, and may import from: named here, a stage that makes a page depends on both."""
 JUMP = """
 if (window !== window.parent) document.addEventListener("click", (event) => {
   const place = document.getElementById(event.target.closest("a")?.hash.slice(1));

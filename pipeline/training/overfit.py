@@ -57,6 +57,7 @@ def overfit_recipe(params: TrainParams) -> TrainParams:
         "weight_decay": 0.0,
         "ema_decay": 0.0,
         "schedule": "constant",
+        "warmup_epochs": 0,
         "lr_steps": {},
     }
     return params.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""Sets of which the right verdict is known get it: two by trainings of real nets, the others by what learns quicker.
+"""Sets of which the right verdict is known get it: three by trainings of real nets, the others by what learns quicker.
 
 `python benchmarks/known_cases.py --nets` asks nets about all of them.
 """

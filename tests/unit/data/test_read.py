@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from pipeline.data.read import MIN_SIDE, decode_grey
+from pipeline.data.read import MIN_SIDE, decode
 from pipeline.errors import UnreadableImageError
 
 # Muted: JPEG holds luma and colour apart, and a garish picture has no exact place in it.
@@ -20,6 +20,10 @@ def pil_bytes(image, kind, **options):
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def decode_grey(data):
+    return decode(data).grey
 
 
 def upright_grey(data):

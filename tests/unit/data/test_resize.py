@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.data import sheets
 from pipeline.data.find import find_photographs
 from pipeline.data.manifest import read_manifest
-from pipeline.data.read import decode_grey
+from pipeline.data.read import decode
 from pipeline.data.resize import ResizeParams, resize_photographs
 from pipeline.data.squares import resize_square
 from pipeline.errors import DataError
@@ -79,7 +79,7 @@ def test_manifest_and_pictures(photographs, tmp_path):
     assert files_below(tmp_path / "out") == {row.sheet for row in rows} | {"manifest.csv", "made.json"}
     for row in rows:
         square = square_of(tmp_path / "out", row)
-        wanted = resize_square(decode_grey((photographs / row.path).read_bytes()), 32)
+        wanted = resize_square(decode((photographs / row.path).read_bytes()).grey, 32)
         assert np.array_equal(square, wanted)
 
 

@@ -39,11 +39,20 @@ def test_a_handful_is_balanced_and_of_the_rows(labels, left_out):
 
 def test_nothing_is_left_that_keeps_a_net_from_learning_by_heart(recipe):
     params = overfit_recipe(
-        recipe(label_smoothing=0.1, ema_decay=0.9, balance="sampler", schedule="cosine", lr_steps={2: 0.1}, lr=0.3)
+        recipe(
+            label_smoothing=0.1,
+            ema_decay=0.9,
+            balance="sampler",
+            schedule="cosine",
+            warmup_epochs=400,
+            epochs=500,
+            lr_steps={2: 0.1},
+            lr=0.3,
+        )
     )
     assert not any(params.augment.model_dump().values())
     assert (params.label_smoothing, params.weight_decay, params.ema_decay, params.balance) == (0, 0, 0, "none")
-    assert (params.schedule, params.lr_steps, params.lr) == ("constant", {}, 0.3)
+    assert (params.schedule, params.warmup_epochs, params.lr_steps, params.lr) == ("constant", 0, {}, 0.3)
     assert type(params).model_validate(params.model_dump()) == params
 
 
