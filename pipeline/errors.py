@@ -25,5 +25,9 @@ class ModelError(PipelineError):
     """A net, a weights file or a device is not there or does not fit."""
 
 
+class MemoryShortageError(PipelineError):
+    """What a recipe asks for does not fit into the memory that a device has free."""
+
+
 class TrackingError(PipelineError):
     """The MLflow store cannot be reached or refuses."""

@@ -126,6 +126,16 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+@contextmanager
+def lasting(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `path` when the block ends well, and outlives a loss of power then."""
+    with replaced(path) as partial, partial.open("wb") as file:
+        yield file
+        file.flush()
+        # The name must not point to what a loss of power can still take.
+        os.fsync(file.fileno())
+
+
 def append_range(source: int, start: int, length: int, target: BinaryIO) -> bool:
     """Append `length` bytes of an open file, from `start`, to another; False if it ends before."""
     target.flush()

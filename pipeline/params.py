@@ -154,7 +154,7 @@ def _mistake(section: str, model: type[BaseModel], detail: Any) -> str:
             return f"{key}: wanted {_wanted(schema)}, found nothing"
         case "value_error":
             return f"{key}: {detail['ctx']['error']}"
-        case _ if location[-1] == "[key]":
+        case _ if location[-1:] == ("[key]",):
             return f"{key}: wanted other keys, found {_shown(location[-2])} ({detail['msg'].lower()})"
         case _:
             return f"{key}: wanted {_wanted(schema)}, found {_shown(detail['input'])}"

@@ -26,6 +26,7 @@ class Preprocessing(NamedTuple):
 
 
 _ROWS_AT_ONCE = 1024  # 50 MB at 224 x 224
+_SHOWN, _SIDE = 64, 224
 
 
 def resident(images: Images, device: torch.device) -> Images | Tensor:
@@ -81,6 +82,14 @@ def normalise(grey: Tensor, mean: float, std: float) -> Tensor:
     # One pass over the memory, where subtracting and dividing are two, and a conversion a third.
     scaled = torch.add(torch.tensor(-mean / std), grey, alpha=1 / std)
     return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def shown_at_once(resolution: int) -> int:
+    """Return how many images a net is asked about at once: 64, and fewer where they are larger than 224 pixels a side.
+
+    What that takes in memory is then less than training on a few of them does, and nothing is left to be set.
+    """
+    return max(1, _SHOWN * min(_SIDE**2, resolution**2) // resolution**2)
 
 
 def grey_statistics(images: Images, rows: Rows) -> tuple[float, float]:

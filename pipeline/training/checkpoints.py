@@ -5,7 +5,7 @@ All of it stands in one folder outside the outputs:
 ===============  =======================================================================================
 ``state.pt``     the state of the trainer after some epoch
 ``moves.json``   the moves that were made by hand, and from which epoch on they hold
-``status.json``  the epoch that is being trained, for whoever asks
+``status.json``  the epoch that is being trained, for whoever asks, and the last that ever was begun
 ``requests/``    moves that somebody asked for and that are not yet made, one a file
 ``run.json``     the tracker's id of the run
 ===============  =======================================================================================
@@ -27,14 +27,11 @@ import torch
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from pipeline.errors import PipelineError
-from pipeline.files import STATE_FOLDER, new_folder, replaced, write_text
+from pipeline.files import lasting, new_folder, write_text
 from pipeline.training.history import epoch_line, leave
-from pipeline.training.live import MOVES_FILE, STATUS_FILE, pending_requests, read_json
+from pipeline.training.live import MOVES_FILE, STATUS_FILE, home, pending_requests, read_json
 from pipeline.training.loop import Trainer
 from pipeline.training.records import EpochRecord
-
-DIVERGED = STATE_FOLDER / "diverged"
-"""Where the best net of a training that failed is kept."""
 
 STATE_FILE = "state.pt"
 RUN_FILE = "run.json"
@@ -43,6 +40,11 @@ _MOST_TIME = 0.03
 """Share of the time that may go into writing states: a net of 45 MB takes as long to write as some steps to train."""
 
 logger = logging.getLogger(__name__)
+
+
+def diverged(title: str = "") -> Path:
+    """Return where the best net of a training that failed is kept; `title` as that of its `Checkpoint`."""
+    return home().parent / "diverged" / title
 
 
 class Checkpoint:
@@ -60,6 +62,7 @@ class Checkpoint:
         self._folder, self.title, self._steered = folder, title, steered
         self._written = time.monotonic()
         self._write_seconds = 0.0
+        self._begun = 0
 
     def epochs(self, trainer: Trainer, run_id: str) -> Iterator[EpochRecord]:
         """Train, going on where a former process stopped, and yield each epoch's record, also of those done before.
@@ -71,10 +74,11 @@ class Checkpoint:
         Raises
         ------
         PipelineError
-            As `Trainer.epochs` does; the best net so far is then kept in `DIVERGED`.
+            As `Trainer.epochs` does; the best net so far is then kept in `diverged`.
         """
         write_text(self._folder / RUN_FILE, json.dumps({"run_id": run_id}) + "\n")
-        begun = self._restore(trainer)
+        self._restore(trainer)
+        begun = self._begun
         yield from trainer.records
         self._note_status(trainer)
         with self._kept_on_failure(trainer, run_id), logging_redirect_tqdm():
@@ -94,10 +98,11 @@ class Checkpoint:
             if not trainer.records:
                 raise
             # Not calibrated: what failed may be the device that this would ask.
-            with new_folder(DIVERGED) as folder:
+            place = diverged(self.title)
+            with new_folder(place) as folder:
                 leave(folder, trainer, trainer.kept, run_id)
-            kept = f"the best epoch before, {trainer.kept.card.epoch}, is kept in {DIVERGED}"
-            raise PipelineError(f"{error}; {kept}") from None
+            kept = f"the best epoch before, {trainer.kept.card.epoch}, is kept in {os.path.relpath(place)}"
+            raise type(error)(f"{error}; {kept}") from None
 
     @property
     def run_id(self) -> str | None:
@@ -105,8 +110,8 @@ class Checkpoint:
         note = read_json(self._folder / RUN_FILE)
         return str(note["run_id"]) if note else None
 
-    def _restore(self, trainer: Trainer) -> int:
-        """Bring the trainer to where the last state was taken, and return the last epoch that had been begun."""
+    def _restore(self, trainer: Trainer) -> None:
+        """Bring the trainer to where the last state was taken, and note the last epoch that had been begun."""
         for note in read_json(self._folder / MOVES_FILE) or []:
             trainer.move(note["move"], note["epoch"])
         status = read_json(self._folder / STATUS_FILE)
@@ -119,28 +124,28 @@ class Checkpoint:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             logger.warning("train: %s: wanted the state of this training, found what is none (%s)", path, reason)
         if status:
-            logger.info("train: goes on after epoch %d; epoch %d was begun", len(trainer.records), status["epoch"])
-        return int(status["epoch"]) if status else 0
+            self._begun = status["begun"]
+            logger.info("train: goes on after epoch %d; epoch %d was begun", len(trainer.records), self._begun)
 
     def _save_if_due(self, trainer: Trainer) -> None:
         if time.monotonic() - self._written < self._write_seconds / _MOST_TIME:
             return
         start = time.monotonic()
-        with replaced(self._folder / STATE_FILE) as partial, partial.open("wb") as file:
+        with lasting(self._folder / STATE_FILE) as file:
             torch.save(trainer.state(), file)
-            file.flush()
-            # The name must not point to what a loss of power can still take.
-            os.fsync(file.fileno())
         self._written = time.monotonic()
         self._write_seconds = self._written - start
 
     def _note_status(self, trainer: Trainer) -> None:
-        last = trainer.records[-1] if trainer.records else None
+        last, epoch = trainer.records[-1] if trainer.records else None, len(trainer.records) + 1
+        # Killed once more while it trains epochs again, it must still know which ones were told to the tracker.
+        self._begun = max(self._begun, epoch)
         status = {
             "name": os.environ.get("DVC_EXP_NAME") or self._folder.parent.parent.name,
             "title": trainer.params.title,
             "steered": self._steered,
-            "epoch": len(trainer.records) + 1,
+            "epoch": epoch,
+            "begun": self._begun,
             "epochs": trainer.params.epochs,
             "lr": last.lr if last else None,
             "train_loss": last.train_loss if last else None,
@@ -157,6 +162,8 @@ class Checkpoint:
             if request.name not in made:
                 epoch = trainer.move(move)
                 notes.append({"request": request.name, "epoch": epoch, "move": move})
-                write_text(self._folder / MOVES_FILE, json.dumps(notes) + "\n")
+                # As lasting as the states, which are of no use without them.
+                with lasting(self._folder / MOVES_FILE) as file:
+                    file.write(f"{json.dumps(notes)}\n".encode())
                 logger.info("train: by hand, from epoch %d on: %s", epoch, move)
             request.unlink()

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import AfterValidator
 
-from pipeline.errors import ModelError
+from pipeline.errors import MemoryShortageError, ModelError
 
 
 def _check_name(name: str) -> str:
@@ -20,6 +20,9 @@ def _check_name(name: str) -> str:
     return name
 
 
+_NO_CPU_MEMORY = "DefaultCPUAllocator"  # in what PyTorch says of it: it has no class of error for that
+_COMPILERS = ("torch._inductor", "torch._dynamo")
+_FEWEST_AT_ONCE = 4  # whose half still has a spread for batch norm
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
 DeviceName = Annotated[str, AfterValidator(_check_name)]
@@ -54,6 +57,37 @@ def choose_compute(
     if precision == "auto":
         precision = "bf16" if _computes_in_bf16(chosen) else "fp32"
     return Compute(chosen, precision)
+
+
+@contextmanager
+def errors_explained(at_once: int) -> Iterator[None]:
+    """Say in one line what a person can do about too little memory, or where there is nothing to compile with.
+
+    Parameters
+    ----------
+    at_once : images that are trained on at once
+
+    Raises
+    ------
+    MemoryShortageError, ModelError
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        if isinstance(error, torch.OutOfMemoryError) or _NO_CPU_MEMORY in reason:
+            raise MemoryShortageError(
+                f"train: wanted more memory than the device has free; {_saving(at_once)} ({reason})"
+            ) from None
+        if type(error).__module__.startswith(_COMPILERS):
+            raise ModelError(f"train.compile: wanted what PyTorch compiles with, found {reason}; or false") from None
+        raise
+
+
+def _saving(at_once: int) -> str:
+    if at_once < _FEWEST_AT_ONCE:
+        return "a lower train.resolution or a smaller train.model needs less"
+    return f"a train.micro_batch_size of {at_once // 2}, say, needs less and keeps the batch as it is"
 
 
 @contextmanager

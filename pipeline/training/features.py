@@ -5,14 +5,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.training.batches import Images, Rows, evenly, gather, to_input
+from pipeline.training.batches import Images, Rows, evenly, gather, shown_at_once, to_input
 from pipeline.training.models import WithFeatures
 from pipeline.training.weights import TrainedModel
 
 
 @torch.inference_mode()
 def net_features(
-    trained: TrainedModel, images: Images | Tensor, rows: Rows, batch_size: int = 64
+    trained: TrainedModel, images: Images | Tensor, rows: Rows, batch_size: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return features, float32 (M, D), and logits, float32 (M, K), for `rows` of uint8 (N, H, W).
 
@@ -20,6 +20,7 @@ def net_features(
     are: see `WithFeatures`.
     """
     device = next(trained.net.parameters()).device
+    batch_size = batch_size or shown_at_once(trained.card.resolution)
     net = WithFeatures(trained.net, len(trained.card.class_names)).eval()
     pieces = [
         net(to_input(gather(images, piece, device), *trained.card.preprocessing)) for piece in evenly(rows, batch_size)

@@ -4,7 +4,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -16,9 +15,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pipeline.data.packed import PackedSet
-from pipeline.errors import DataError, ParameterError, PipelineError
+from pipeline.errors import DataError, MemoryShortageError, ParameterError, PipelineError
 from pipeline.training.augmentation import augment
 from pipeline.training.batches import (
+    Images,
     Preprocessing,
     Rows,
     balanced,
@@ -31,7 +31,7 @@ from pipeline.training.batches import (
     shuffled,
     to_resolution,
 )
-from pipeline.training.device import Compute, cpu_threads, keep_freed_memory
+from pipeline.training.device import Compute, cpu_threads, errors_explained, keep_freed_memory
 from pipeline.training.losses import class_weights, weighted_losses
 from pipeline.training.models import build
 from pipeline.training.moves import Move
@@ -50,8 +50,6 @@ from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
 # Purposes of random streams; see `randomness.derive`.
 _INITIAL_WEIGHTS, _ROW_ORDER, _AUGMENTATION, _DROPOUT = range(4)
 
-_VAL_BATCH = 64
-
 
 class Job(NamedTuple):
     """What rank 0 tells the others to train: rows, and the state to go on from, if there is one."""
@@ -67,9 +65,13 @@ def follow(new_trainer: Callable[[Rows, Rows], "Trainer"], ranks: Ranks) -> None
         trainer = new_trainer(job.train_rows, job.val_rows)
         if job.state:
             trainer.go_on_from(job.state)
-        with suppress(PipelineError):  # rank 0 says it, and decides what comes next
+        try:
             for _ in trainer.epochs():
                 pass
+        except MemoryShortageError:
+            raise  # rank 0 does not know of it, and would wait
+        except PipelineError:
+            pass  # rank 0 says it, and decides what comes next
 
 
 class Trainer:
@@ -101,6 +103,7 @@ class Trainer:
         params: TrainParams,
         compute: Compute,
         ranks: Ranks = ALONE,
+        images: Images | Tensor | None = None,
     ) -> None:
         params = overfit_recipe(params) if params.mode == "overfit" else params
         _check_fit(packed, train_rows, val_rows, params)
@@ -111,7 +114,8 @@ class Trainer:
         self.params, self._compute, self._ranks = params, compute, ranks
         self.records: list[EpochRecord] = []
         self.by_hand: dict[int, tuple[Move, ...]] = {}
-        self._images = resident(packed.images, device)
+        self._images = resident(packed.images, device) if images is None else images
+        self._at_once = _at_once(params, len(train_rows), ranks)
         self._preprocessing = _preprocessing(packed, train_rows, params)
         self._class_weights = _class_weights(packed, train_rows, params)
         self._class_weights_on_device = torch.from_numpy(self._class_weights).to(device)
@@ -119,7 +123,7 @@ class Trainer:
             net = build(params.model, len(packed.class_names), params.resolution, params.weights)
         _check_pieces(net, len(train_rows), params, ranks)
         net = synced(net) if ranks.count > 1 else net
-        with _memory_errors_explained():
+        with errors_explained(self._at_once):
             self._net = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._average = build_average(self._net, params.ema_decay)
         self._forward = _compiled(self._net, device, ranks) if params.compile else self._net
@@ -140,7 +144,7 @@ class Trainer:
             self._ranks.agreed(Job(self.train_rows, self._val_rows, self.state() if self._epoch else None))
         while not self._is_done_for_all():
             self._epoch += 1
-            with cpu_threads(self.params.threads), _memory_errors_explained():
+            with cpu_threads(self.params.threads), errors_explained(self._at_once):
                 record = self._run_epoch()
             self._plateau = self._schedule.observe(record.epoch, record.val_loss, self._plateau)
             self.records.append(record)
@@ -174,7 +178,10 @@ class Trainer:
                 batch = next(batches)
             self._set_rate(lr)
             changes = generator(derive(self.params.seed, _AUGMENTATION, self._step), self._compute.device)
-            with seeded(derive(self.params.seed, _DROPOUT, self._step), self._compute.device):
+            with (
+                seeded(derive(self.params.seed, _DROPOUT, self._step), self._compute.device),
+                errors_explained(self._at_once),
+            ):
                 loss = self._train_one_batch(batch, changes).item()
             yield loss
 
@@ -229,9 +236,9 @@ class Trainer:
         if self.params.mode == "overfit":
             return kept
         device = self._compute.device
-        asked = TrainedModel(kept.net.to(device), kept.card)
-        with cpu_threads(self.params.threads):
-            logits = predict_logits(asked, self._images, self._val_rows, _VAL_BATCH)
+        with cpu_threads(self.params.threads), errors_explained(self._at_once):
+            asked = TrainedModel(kept.net.to(device), kept.card)
+            logits = predict_logits(asked, self._images, self._val_rows)
             detector = fit_detector(asked, self._images, self.train_rows, self._val_rows, self.params.outlier_rate)
         temperature = fit_temperature(logits, self.packed.labels[self._val_rows])
         return TrainedModel(asked.net.to("cpu"), kept.card.model_copy(update={"temperature": temperature}), detector)
@@ -337,7 +344,7 @@ class Trainer:
         if not len(self._val_rows):
             return math.nan, {}
         net = self._trained_net.eval()
-        logits = net_logits(net, self._images, self._val_rows, self._preprocessing, _VAL_BATCH)
+        logits = net_logits(net, self._images, self._val_rows, self._preprocessing)
         y_true = self.packed.labels[self._val_rows]
         loss = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(y_true))
         return loss.item(), _f1(y_true, logits.argmax(axis=1), self.packed.class_names)
@@ -367,17 +374,6 @@ class Trainer:
             val_scores=scores | per_class if len(self._val_rows) else {},
             params=self.params.model_dump(mode="json"),
         )
-
-
-@contextmanager
-def _memory_errors_explained() -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise PipelineError(
-            "train: wanted more memory than the device has free; a train.micro_batch_size of 8, say, needs less and "
-            f"keeps the batch as it is ({str(error).splitlines()[0]})"
-        ) from None
 
 
 def _check_fit(packed: PackedSet, train_rows: Rows, val_rows: Rows, params: TrainParams) -> None:
@@ -423,6 +419,12 @@ def _stored_size(packed: PackedSet) -> tuple[int, int]:
 
 def _batch_size(params: TrainParams, count: int) -> int:
     return count if params.batch_size == "all" else params.batch_size
+
+
+def _at_once(params: TrainParams, count: int, ranks: Ranks) -> int:
+    """Return how many images a process trains on at once."""
+    share = ranks.largest_share(min(count, _batch_size(params, count)))
+    return min(share, params.micro_batch_size or share)
 
 
 def _preprocessing(packed: PackedSet, train_rows: Rows, params: TrainParams) -> Preprocessing:

@@ -45,7 +45,8 @@ def lr_range_test(packed: PackedSet, rows: Rows, params: TrainParams, compute: C
     PipelineError
         If the loss is no number at the lowest rates already.
     """
-    trainer = Trainer(packed, rows, rows, params, compute)
+    # Also where the recipe's mode is `overfit`, whose failure may be why somebody asks.
+    trainer = Trainer(packed, rows, rows, params.model_copy(update={"mode": "normal"}), compute)
     rates = np.geomspace(LOWEST, HIGHEST, STEPS)
     losses: list[float] = []
     smoothed: list[float] = []
@@ -55,9 +56,9 @@ def lr_range_test(packed: PackedSet, rows: Rows, params: TrainParams, compute: C
             smoothed.append(float(np.mean(losses[-_SMOOTHED:])))
             if not smoothed[-1] < _FALLEN_APART * min(smoothed):
                 break
-    if len(losses) <= 2 * _WINDOW:
-        raise PipelineError(f"lr find: wanted a net that bears a rate of {LOWEST:g}, found loss {losses[-1]:g}")
     measured = len(losses) - 1 if not math.isfinite(losses[-1]) else len(losses)
+    if measured <= 2 * _WINDOW:
+        raise PipelineError(f"lr find: wanted a net that bears a rate of {LOWEST:g}, found loss {losses[-1]:g}")
     lr = rates[:measured]
     return LrRange(lr, np.array(smoothed[:measured]), _below_lowest(lr, np.array(losses[:measured])))
 

@@ -5,12 +5,10 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import torchvision
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -27,17 +25,6 @@ _RENAMED = {
     r"\.mlp\.linear_2\.": ".mlp.3.",
 }
 _POSITIONS = "encoder.pos_embedding"
-# What PyTorch raises on files that hold no tensors.
-_UNREADABLE = (
-    SafetensorError,
-    UnpicklingError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    TypeError,
-)
 
 
 def known_models() -> list[str]:
@@ -131,9 +118,10 @@ def _summed(kernel: Tensor) -> Tensor:
 def _published_state(name: str) -> State:
     try:
         state: State = torchvision.models.get_model(name, weights="DEFAULT").state_dict()
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: what came, or what a former download left, is cut short
         raise ModelError(
-            f"train.weights: wanted torchvision's weights for {name}, found no way to download them ({error}); "
+            f"train.weights: wanted torchvision's weights for {name}, found no way to download them "
+            f"({_first_line(error)}); "
             "give the path of a file, or none to start from scratch"
         ) from None
     return state
@@ -152,7 +140,7 @@ def read_state(path: Path) -> State:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except Exception as error:  # of a file that holds no tensors PyTorch takes any byte for an instruction
         reason = f"{type(error).__name__}: {_first_line(error)}"
         raise ModelError(f"{path}: wanted a state dict, found what is none ({reason})") from None
     if not isinstance(state, Mapping) or not all(map(_is_entry, state.items())):

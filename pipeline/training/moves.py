@@ -9,6 +9,7 @@
 """
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ def set_to(rate: float) -> Move:
 
 def check_move(value: Any) -> Move:
     """Return `value` as a move. Raises ValueError, which names what was wanted, if it is none."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
         return float(value)
     if value in (AUTO, STOP) or (isinstance(value, str) and _held_rate(value)):
         return str(value)
@@ -69,7 +70,8 @@ def moved(planned: float, moves: Iterable[Move]) -> float:
             factor, held = 1.0, None
         elif move != STOP:
             held = _held_rate(move)
-    return planned * factor if held is None else held
+    # A product of very small factors is 0, which no later factor could turn up again.
+    return max(planned * factor if held is None else held, sys.float_info.min)
 
 
 def merged(*tables: Mapping[int, tuple[Move, ...]]) -> dict[int, tuple[Move, ...]]:

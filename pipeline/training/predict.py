@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.training.batches import Images, Preprocessing, Rows, evenly, gather, to_input
+from pipeline.training.batches import Images, Preprocessing, Rows, evenly, gather, shown_at_once, to_input
 from pipeline.training.detector import picture_statistics
 from pipeline.training.models import WithFeatures
 from pipeline.training.weights import TrainedModel
 
 
 def predict_logits(
-    trained: TrainedModel, images: Images | Tensor, rows: Rows | None = None, batch_size: int = 64
+    trained: TrainedModel, images: Images | Tensor, rows: Rows | None = None, batch_size: int | None = None
 ) -> NDArray[np.float32]:
     """Return float32 (N, K): the logits for uint8 (N, H, W), or for those `rows` of it, in their order.
 
@@ -66,6 +66,7 @@ class Answering(nn.Module):
     def __init__(self, trained: TrainedModel) -> None:
         super().__init__()
         self._asked, self._preprocessing = asked(trained), trained.card.preprocessing
+        self.resolution = trained.card.resolution
         self._detector = trained.detector
         self._featured = WithFeatures(trained.net, len(trained.card.class_names)) if trained.detector else None
         self.eval()
@@ -96,13 +97,13 @@ class Said(NamedTuple):
 
 
 @torch.inference_mode()
-def answers_of(net: Answering, images: Images, rows: Rows | None = None, batch_size: int = 64) -> Said:
+def answers_of(net: Answering, images: Images, rows: Rows | None = None, batch_size: int | None = None) -> Said:
     """Return what the net says of uint8 (N, H, W), or of those `rows` of it, in their order.
 
     The probabilities are the softmax of `predict_logits`.
     """
     rows = np.arange(len(images)) if rows is None else rows
-    device = next(net.parameters()).device
+    device, batch_size = next(net.parameters()).device, batch_size or shown_at_once(net.resolution)
     logits, scores = zip(*(net(gather(images, piece, device)) for piece in evenly(rows, batch_size)), strict=True)
     probabilities = class_probabilities(torch.cat(logits).cpu().numpy())
     return Said(probabilities, None if scores[0] is None else torch.cat(scores).cpu().numpy())
@@ -128,14 +129,18 @@ def class_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @torch.inference_mode()
 def net_logits(
-    net: nn.Module, images: Images | Tensor, rows: Rows, preprocessing: Preprocessing, batch_size: int
+    net: nn.Module,
+    images: Images | Tensor,
+    rows: Rows,
+    preprocessing: Preprocessing,
+    batch_size: int | None = None,
 ) -> NDArray[np.float32]:
     """Return the logits (M, K) of `net`, which must be in evaluation mode, for `rows` of `images`.
 
     Always computed in float32, whatever the precision of training: scores should not hang on the machine.
     """
     assert not net.training
-    device = next(net.parameters()).device
+    device, batch_size = next(net.parameters()).device, batch_size or shown_at_once(preprocessing.resolution)
     pieces = [net(to_input(gather(images, piece, device), *preprocessing)) for piece in evenly(rows, batch_size)]
     logits: NDArray[np.float32] = torch.cat(pieces).cpu().numpy()
     return logits

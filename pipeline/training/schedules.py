@@ -108,10 +108,11 @@ class Schedule:
 
     def _place_in_cycle(self, after: int) -> tuple[int, int]:
         """Return how many epochs of its cycle came before, and how many the cycle has, `after` epochs of full rate."""
-        length = self._params.restart_epochs
-        while after >= length:
+        # Rounded for each cycle by itself: rounded again and again, 1.1 times 4 would stay 4.
+        exact = float(self._params.restart_epochs)
+        while after >= (length := max(1, round(exact))):
             after -= length
-            length = max(1, round(length * self._params.restart_growth))
+            exact *= self._params.restart_growth
         return after, length
 
     def _reason(self, epoch: int, state: PlateauState, by_hand: Mapping[int, tuple[Move, ...]]) -> Reason:

@@ -8,8 +8,9 @@ import json
 import logging
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError, PipelineError
 from pipeline.files import new_folder, write_text
 from pipeline.stage import only_one
+from pipeline.training.batches import resident
 from pipeline.training.checkpoints import Checkpoint
 from pipeline.training.device import Compute
 from pipeline.training.history import best_metrics, epoch_metrics, mean_history, read_history, read_moves, write_history
@@ -32,6 +34,9 @@ from pipeline.training.weights import FOLDS, read_card, write_card
 
 RUN_FILE = "run.json"
 _NETS = "nets"
+_KEPT_DAYS = 7
+"""So long a training that was broken off waits for somebody to go on with it. Several may: a loss of power breaks off
+all that a queue has at work."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +71,9 @@ class UnfinishedTraining:
         ranks: Ranks = ALONE,
     ) -> None:
         self._params, self._table, self._packed = params, table, table.apply(packed)
-        self._new_trainer = partial(Trainer, self._packed, params=params, compute=compute, ranks=ranks)
+        # One copy on the device serves all nets.
+        images = resident(packed.images, compute.device)
+        self._new_trainer = partial(Trainer, self._packed, params=params, compute=compute, ranks=ranks, images=images)
         self.inputs, self._compute, self._ranks = inputs, compute, ranks
         self._judged = _judged_parts(params, table)
         self._failed: dict[int, str] = {}
@@ -75,11 +82,11 @@ class UnfinishedTraining:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Let one process at a time train this; forget other trainings, but for those at work, and at the end this."""
+        """Let one process at a time train this; forget others that nobody goes on with, and at the end this."""
         logger.info("train: %s, %s", self.title, ", ".join(f"{name} {value}" for name, value in self.tags.items()))
         with only_one("train"), only_one("train", lock_of(self._folder)):
             for other in home().glob("*/"):
-                if other != self._folder and not is_at_work(other):
+                if other != self._folder and _days_untouched(other) > _KEPT_DAYS and not is_at_work(other):
                     # Its lock stays: another process may be about to take it.
                     shutil.rmtree(other, ignore_errors=True)
             yield
@@ -218,6 +225,15 @@ def _judged_parts(params: TrainParams, table: Assignment) -> list[Parts]:
     if table.num_folds:
         return [table.fold_parts(fold) for fold in range(table.num_folds)]
     return [table.parts()] if params.final == "retrain" else []
+
+
+def _days_untouched(folder: Path) -> float:
+    """Return for how long nothing in a folder was written."""
+    times = [folder.stat().st_mtime]
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # it may be at work
+            times.append(path.stat().st_mtime)
+    return (time.time() - max(times)) / 86400
 
 
 def _key(params: TrainParams, inputs: Sequence[Path]) -> str:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from closure import ROOT
@@ -88,6 +89,12 @@ def test_mistake_says_where_what_was_wanted_and_what_was_found(tmp_path, old, ne
     with pytest.raises(ParameterError) as error:
         load(tmp_path, GOOD.replace(old, new))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("section", "found"), [("x:", "null"), ("x: []", "[]"), ("x: 3", "3"), ("x: all", "'all'")])
+def test_a_section_that_is_none(tmp_path, section, found):
+    with pytest.raises(ParameterError, match=re.escape(f"params.yaml: x: wanted a mapping, found {found}")):
+        load(tmp_path, f"{section}\n")
 
 
 def test_all_mistakes_at_once(tmp_path):

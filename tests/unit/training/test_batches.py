@@ -15,6 +15,7 @@ from pipeline.training.batches import (
     grey_statistics,
     normalise,
     resident,
+    shown_at_once,
     shuffled,
     to_input,
     to_resolution,
@@ -196,3 +197,11 @@ def test_evenly_keeps_order_and_sizes_differ_by_one_at_most(count, most):
 
 def test_evenly_of_nothing_is_one_empty_piece():
     assert [len(piece) for piece in evenly(np.arange(0), 8)] == [0]
+
+
+@given(st.integers(1, 4096))
+def test_as_many_are_asked_about_at_once_as_take_no_more_memory_than_64_of_224_pixels(resolution):
+    count = shown_at_once(resolution)
+    assert 1 <= count <= 64
+    assert count == 1 or count * resolution**2 <= 64 * 224**2
+    assert count == 64 or (count + 1) * resolution**2 > 64 * 224**2

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError
-from pipeline.training import checkpoints
-from pipeline.training.checkpoints import Checkpoint
+from pipeline.training.checkpoints import Checkpoint, diverged
 from pipeline.training.device import Compute
 from pipeline.training.history import read_moves, write_history
 from pipeline.training.live import ask
@@ -134,6 +133,16 @@ def test_a_request_during_what_is_trained_again_waits(new_trainer, tmp_path):
     assert trainer.by_hand == {6: (0.1,)}
 
 
+def test_a_request_waits_also_where_the_training_was_killed_again_while_it_caught_up(new_trainer, tmp_path):
+    """The tracker was told of 4 epochs; the second kill, in epoch 2 of those that are trained again, takes none back."""
+    for kill_after in (4, 2):
+        with pytest.raises(Killed):
+            train(new_trainer(), tmp_path, kill_after, often=False)
+        (tmp_path / "state.pt").unlink(missing_ok=True)
+    trainer = train(new_trainer(), tmp_path, moves=[(1, 0.1)])
+    assert trainer.by_hand == {6: (0.1,)}
+
+
 def test_state_that_cannot_be_read(new_trainer, tmp_path, caplog):
     wanted = left_by(train(new_trainer(), tmp_path / "whole"), tmp_path / "a")
     with pytest.raises(Killed):
@@ -149,5 +158,20 @@ def test_loss_that_is_no_number_leaves_the_best_net_before(new_trainer, tmp_path
     trainer = new_trainer(lr_steps={3: 1e30})
     with pytest.raises(PipelineError, match=r"wanted a finite .* loss.*the best epoch before, [12], is kept in"):
         train(trainer, tmp_path / "net")
-    assert (checkpoints.DIVERGED / "model.safetensors").is_file()
-    assert len((checkpoints.DIVERGED / "history.csv").read_text().splitlines()) == 3
+    assert (diverged() / "model.safetensors").is_file()
+    assert len((diverged() / "history.csv").read_text().splitlines()) == 3
+
+
+def test_what_is_left_of_a_failure_outlives_the_copy_that_an_experiment_runs_in(new_trainer, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for fold in ("fold 0", "fold 2"):
+        with pytest.raises(PipelineError, match=f"kept in ../.weldproof/diverged/{fold}$"):
+            for _ in Checkpoint(tmp_path / fold, fold).epochs(new_trainer(lr_steps={3: 1e30}), fold):
+                pass
+    kept = [
+        json.loads((tmp_path / ".weldproof/diverged" / fold / "run.json").read_text()) for fold in ("fold 0", "fold 2")
+    ]
+    assert [note["run_id"] for note in kept] == ["fold 0", "fold 2"]

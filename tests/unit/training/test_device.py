@@ -4,9 +4,10 @@ import sys
 
 import pytest
 import torch
+from torch._inductor.exc import InvalidCxxCompiler
 
-from pipeline.errors import ModelError
-from pipeline.training.device import Compute, choose_compute, cpu_threads, keep_freed_memory
+from pipeline.errors import MemoryShortageError, ModelError
+from pipeline.training.device import Compute, choose_compute, cpu_threads, errors_explained, keep_freed_memory
 
 
 @pytest.fixture
@@ -105,3 +106,29 @@ print(before, faults())
     before, after = map(int, done.stdout.split())
     assert after < before / 10
     keep_freed_memory()  # once more does no harm
+
+
+def test_memory_that_the_processor_does_not_have():
+    wanted = r"a train.micro_batch_size of 8, say, .*allocate memory"
+    with pytest.raises(MemoryShortageError, match=wanted) as caught, errors_explained(16):
+        torch.empty(1 << 50)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_no_smaller_piece_is_asked_for_than_there_is(at_once):
+    with pytest.raises(MemoryShortageError, match="a lower "), errors_explained(at_once):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def test_other_errors_are_no_matter_of_memory():
+    with pytest.raises(RuntimeError, match="shapes"), errors_explained(16):
+        raise RuntimeError("shapes do not fit")
+
+
+def test_nothing_to_compile_with():
+    with (
+        pytest.raises(ModelError, match=r"train.compile: .*No working C\+\+ compiler.*; or false"),
+        errors_explained(16),
+    ):
+        raise InvalidCxxCompiler

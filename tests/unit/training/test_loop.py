@@ -134,8 +134,8 @@ def test_memory_that_does_not_suffice_is_explained(make_packed, recipe, monkeypa
     def exhaust(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.\nlong explanation")
 
-    monkeypatch.setattr(trainer, "_train_one_batch", exhaust)
-    with pytest.raises(PipelineError, match=r"train\.micro_batch_size of 8") as caught:
+    monkeypatch.setattr(trainer, "_train_one_batch", exhaust)  # of 8
+    with pytest.raises(PipelineError, match=r"train\.micro_batch_size of 4") as caught:
         next(trainer.epochs())
     assert "\n" not in str(caught.value)
 

@@ -37,6 +37,18 @@ def test_the_same_bytes_each_time(make_packed, recipe):
     assert first.suggested == second.suggested
 
 
+def test_the_recipe_is_tested_also_where_its_mode_is_overfit(make_packed, recipe):
+    packed, rows = make_packed(LABELS), np.arange(len(LABELS))
+    first, second = (lr_range_test(packed, rows, recipe(mode=mode), CPU) for mode in ("normal", "overfit"))
+    assert np.array_equal(first.loss, second.loss)
+
+
+def test_a_loss_that_is_no_number_when_enough_steps_were_just_taken(make_packed, recipe, monkeypatch):
+    monkeypatch.setattr(Trainer, "losses_at", lambda *_: iter([1.0] * 24 + [float("nan")]))
+    with pytest.raises(PipelineError, match="wanted a net that bears a rate of"):
+        lr_range_test(make_packed(LABELS), np.arange(len(LABELS)), recipe(), CPU)
+
+
 def test_a_net_that_falls_apart_at_once(make_packed, recipe, monkeypatch):
     monkeypatch.setattr(lr_range, "LOWEST", 1e10)
     monkeypatch.setattr(lr_range, "HIGHEST", 1e12)

@@ -188,7 +188,9 @@ def test_weights_of_a_deeper_net(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.pth", "a.pt", "a.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"no weights at all", b"\x80\x02}q\x00."])
+@pytest.mark.parametrize(
+    "content", [b"", b"no weights at all", b"\x80\x02}q\x00.", b"epoch,step,lr\n1,2,3\n", b"RIFF\x00\x00\x00\x00WEBP"]
+)
 def test_a_file_that_holds_no_weights(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=rf"{name}: wanted a state dict") as caught:

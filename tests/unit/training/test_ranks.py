@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from closure import ROOT
 from conftest import environment
 from safetensors.torch import load_file
 
+from pipeline.errors import MemoryShortageError, PipelineError
+from pipeline.training.loop import Job, follow
 from pipeline.training.ranks import ALONE, Ranks
 
 SCRIPT = """
@@ -104,3 +108,18 @@ def test_shares_are_all_of_a_batch():
     assert max(map(len, shares)) == Ranks(0, 3).largest_share(11) == len(shares[0])
     assert ALONE.share(rows) is not None
     assert len(ALONE.share(rows)) == 11
+
+
+@pytest.mark.parametrize(("error", "told"), [(MemoryShortageError, True), (PipelineError, False)])
+def test_a_rank_that_fails_alone_does_not_let_the_others_wait(error, told):
+    """Rank 0 says what all of them have found; that one has too little memory it does not know."""
+
+    class Failing:
+        def epochs(self):
+            raise error("no")
+            yield
+
+    jobs = iter([Job(np.arange(2), np.arange(2), None), None])
+    ranks = SimpleNamespace(agreed=lambda _value: next(jobs))
+    with pytest.raises(error) if told else nullcontext():
+        follow(lambda *_: Failing(), ranks)

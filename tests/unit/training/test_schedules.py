@@ -1,6 +1,7 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +73,21 @@ def test_other_schedules_ignore_the_losses(recipe):
     for changes in ({"schedule": "cosine"}, {"schedule": "constant"}, {"schedule": "steps", "lr_steps": {2: 0.1}}):
         params = recipe(epochs=9, **changes)
         assert rates(params, 9) == rates(params, 9, [1.0] * 9)
+
+
+@pytest.mark.parametrize(("first", "growth", "lengths"), [(4, 1.1, [4, 4, 5, 5, 6]), (10, 1.04, [10, 10, 11, 11])])
+def test_cycles_grow_also_where_one_alone_would_not_by_a_whole_epoch(recipe, first, growth, lengths):
+    schedule = Schedule(recipe(schedule="restarts", restart_epochs=first, restart_growth=growth, epochs=60))
+    starts = [each for each in range(2, 60) if schedule.rate(each, PlateauState()).reason == "restart"]
+    assert np.diff([1, *starts]).tolist()[: len(lengths)] == lengths
+
+
+def test_a_rate_never_is_nothing(recipe):
+    """Of which no factor is known, and which no later one could turn up again."""
+    schedule = Schedule(recipe(lr=1e-3, lr_steps={2: 1e-200, 3: 1e-200, 4: "auto"}, epochs=5))
+    rates = [schedule.rate(each, PlateauState()).lr for each in range(1, 6)]
+    assert 0 < rates[2] < 1e-300
+    assert rates[3] == rates[4] == 1e-3
 
 
 def test_restarts_go_up_again_each_time_for_longer(recipe):
