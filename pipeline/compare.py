@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,7 +15,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def _run(name: str) -> str:
     # A folder is meant from where the command is given, before the project's folder is entered.
-    return str(Path(name).absolute()) if Path(name).is_dir() else name
+    with suppress(OSError):  # a name that no file may have
+        return str(Path(name).absolute()) if Path(name).is_dir() else name
+    return name
 
 
 def compare(arguments: argparse.Namespace) -> None:

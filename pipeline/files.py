@@ -195,7 +195,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     try:
-        file = path.open(newline="", encoding="utf-8")
+        file = path.open(newline="", encoding="utf-8-sig")  # spreadsheets begin UTF-8 with a mark
     except FileNotFoundError:
         raise DataError(f"{path}: wanted a CSV table, found nothing") from None
     with file:

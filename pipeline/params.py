@@ -177,6 +177,8 @@ def _follow(schema: Mapping[str, Any], location: tuple[Any, ...]) -> tuple[Mappi
             schema = schema["properties"][step]
         elif isinstance(schema.get("additionalProperties"), dict):
             schema = schema["additionalProperties"]
+        elif isinstance(schema.get("items"), dict):
+            schema = schema["items"]
         elif depth < len(location) - 1 or "anyOf" in schema:
             continue
         keys.append(str(step))

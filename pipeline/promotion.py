@@ -37,6 +37,8 @@ CROWNED = "champion.why"
 
 PATIENCE = 30.0
 """Seconds at the most that a version waits for earlier ones to be judged: a sender that was killed judges none."""
+_ROUNDING = 1e-9
+"""0.95 is 0.05 below 1 to a person."""
 _RECENT = 600_000
 """Milliseconds: what was registered so long before is not waited for."""
 ASSIGNMENT = "assignment.csv"
@@ -155,7 +157,7 @@ def objections(comparison: "Comparison", missing: list[str], rule: Mapping[str, 
     fallen = [
         f"{shown(name)} ({comparison.a.f1[k]:.2f} -> {comparison.b.f1[k]:.2f}, {_photographs(comparison.support[k])})"
         for k, name in enumerate(comparison.class_names)
-        if comparison.value.f1[k] < -loss and comparison.support[k]
+        if comparison.value.f1[k] < -loss - _ROUNDING and comparison.support[k]
     ]
     if fallen:
         yield f"Not promoted: F1 fell by more than {loss:g} at {', '.join(fallen)}."

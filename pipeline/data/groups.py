@@ -1,5 +1,6 @@
 """All that ties photographs: the same pixels, the same part in other light, and the user's own keys."""
 
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,8 @@ LEAST_CROWD = 30
 """Photographs; that many of one part are nothing unusual."""
 _STEP = 0.05
 _STATE = STATE_FOLDER / "group.npz"
+
+logger = logging.getLogger(__name__)
 
 
 class GroupParams(BaseModel):
@@ -183,15 +186,18 @@ def table_ties(index: Sequence[IndexRow], table: Path) -> list[Tie]:
     Raises
     ------
     DataError
-        If a path is not in the packed set, or has two groups.
+        If no path is in the packed set, or one has two groups. Of those that are not, photographs that went, or cannot
+        be read, it is told.
     """
     rows = read_csv(table, ("path", "group"))
     known = {row.path for row in index}
     unknown = [row["path"] for row in rows if row["path"] not in known]
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        names = ", ".join(map(shown, unknown[:5]))
-        raise DataError(f"{shown(table)}: wanted paths of photographs below the data folder, found {names}{more}")
+        names = ", ".join(map(shown, unknown[:5])) + more
+        if len(unknown) == len(rows):
+            raise DataError(f"{shown(table)}: wanted paths of photographs below the data folder, found {names}")
+        logger.warning("group: %s: no use is made of what the packed set does not have: %s", shown(table), names)
     groups: dict[str, str] = {}
     for row in rows:
         if groups.setdefault(row["path"], row["group"]) != row["group"]:

@@ -234,9 +234,16 @@ def _part_warnings(rows: Iterable[AssignmentRow]) -> list[str]:
     return warnings
 
 
-def _fold_warnings(rows: Iterable[AssignmentRow], folds: int) -> list[str]:
-    """Say which classes are judged by a net that was trained without them."""
+def _fold_warnings(rows: Sequence[AssignmentRow], folds: int) -> list[str]:
+    """Say which folds are empty, and which classes are judged by a net that was trained without them."""
+    used = {row.fold for row in rows if row.class_name}
+    empty = [fold for fold in range(folds) if fold not in used]
     warnings = []
+    if empty:
+        warnings.append(
+            f"wanted photographs in each of {folds} folds, found none in fold {', '.join(map(str, empty))}: each class "
+            "has fewer groups than that. Nothing calibrates the net whose val it is; take fewer split.folds"
+        )
     for name, by_fold in sorted(_groups_of_classes(rows, "fold").items()):
         unseen = [fold for fold in range(folds) if fold in by_fold and not by_fold.keys() - {fold, (fold + 1) % folds}]
         if unseen:
@@ -392,6 +399,11 @@ class _Dealer:
         self._former, self._shares_before, self._reseeded = former, shares_before, reseeded
         if not reseeded and (shares_before is None or len(shares_before) == len(self._shares)):
             self.given = {content: former[content] for content in contents.sizes if content in former}
+        if max(self.given.values(), default=0) >= len(self._shares):
+            raise DataError(
+                f"split: wanted places below {len(self._shares)} in assignment.csv, found {self._what} "
+                f"{max(self.given.values())}; it and {SHARES_FILE} are not of one commit"
+            )
         self._settle_old(contents, self.given)
         self._keep_out(contents, self.given)
         contents.unused |= self.notes.keys()

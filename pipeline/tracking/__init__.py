@@ -105,7 +105,7 @@ class TrackedRun:
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; those of the same names are replaced."""
         if tags:
-            self._add("tags", values={key: _text(value) for key, value in tags.items()})
+            self._add("tags", values={metric_name(key): _text(value) for key, value in tags.items()})
 
     def log_inputs(self, sections: Mapping[str, Any], images: Path, assignment: Path) -> None:
         """Log all that a training depends on: the sections of params.yaml that matter, and the data.
@@ -261,11 +261,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def metric_name(name: str) -> str:
-    """Return `name` as MLflow takes it: letters of any alphabet, digits and ``_-. :/``, 250 at the most.
+    """Return `name`, also of a parameter or a tag, as MLflow takes it: letters, digits and ``_-. :/``, 250 at most.
 
     Where that changes it, the head of its hash follows, so that two names never become one.
     """
     clean = "".join(letter if letter.isalnum() or letter in "_-. :/" else "_" for letter in name)[:240]
+    clean = "/".join("_" if step in ("", ".", "..") else step for step in clean.split("/"))
     if clean == name:
         return name
     return f"{clean}.{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"

@@ -128,10 +128,10 @@ class Waiting:
         return next(record for record, _ in self._read(0, whole=False))
 
     def address(self) -> str | None:
-        """Return the store that it is for, as configured, or None where it vanished or a loss of power emptied it."""
+        """Return the store that it is for, as configured, or None where it or its head went by a loss of power."""
         try:
             return str(self.head()["address"])
-        except (OSError, StopIteration):
+        except (OSError, StopIteration, KeyError):
             return None
 
     def unsent(self, whole: bool) -> Iterator[tuple[Record, int]]:

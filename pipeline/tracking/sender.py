@@ -34,6 +34,8 @@ PATIENCE = 5.0
 """Seconds at the most that a stage waits for a store that does not answer."""
 _PULSE = "."
 _AGAIN = "again"
+_STARTS = 60.0
+"""Seconds at the most that a stage waits for MLflow to be loaded, and for the tables of a new database file."""
 _LOOK = 1.0
 """Seconds between two looks at the journals."""
 _LONGEST_PAUSE = 30.0
@@ -181,13 +183,16 @@ class _AtWork:
         self._store: Store | None = None
         # To make the tables of a database file is work of this machine, not an answer that is waited for.
         self._starting = tracking_uri().startswith("sqlite:")
+        self._starts_end = time.monotonic() + _STARTS
 
     def connect(self) -> "Outbox":
         """Return what waits for the configured store, once that is reached."""
         # Loads MLflow.
         from pipeline.tracking.outbox import Outbox
-        from pipeline.tracking.store import Store
+        from pipeline.tracking.store import Store, database_of
 
+        file = database_of(tracking_uri())
+        self._starting = self._starting and file is not None and not file.exists()
         try:
             self._store = Store(tracking_uri(), self._judge)
         finally:
@@ -200,7 +205,7 @@ class _AtWork:
             with suppress(TrackingError):
                 if self._store:
                     self._store.ping()
-                if self._store or self._starting:
+                if self._store or (self._starting and time.monotonic() < self._starts_end):
                     self._say(_PULSE)
             time.sleep(1.0)
 

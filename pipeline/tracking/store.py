@@ -40,7 +40,7 @@ from pipeline.errors import TrackingError
 from pipeline.files import project_root, replaced
 from pipeline.tracking.journal import Record
 from pipeline.tracking.places import shown_address
-from pipeline.tracking.views import experiment_tags
+from pipeline.tracking.views import cut, experiment_tags
 
 MODEL_NAME = "model"
 """Where the model stands in a run."""
@@ -55,6 +55,10 @@ SIGNATURE = ModelSignature(
     outputs=Schema([ColSpec(DataType.string, "class"), ColSpec(DataType.double, "probability")]),
 )
 
+_LONGEST_WAIT = 120.0
+"""Seconds at the most for another process that makes the tables of the same database file."""
+_NOTE_LIMIT = 8000
+"""Characters of a run's description that MLflow keeps."""
 _METRIC_LIMIT = 1000
 """Metrics of one request that MLflow takes."""
 _PARAM_LIMIT = 6000
@@ -264,7 +268,7 @@ class Store:
         reports = f"#/experiments/{run.experiment}/runs/{run.run_id}/artifacts/reports"
         card = f"[Data card]({reports}/data_card.md): what it was trained on"
         page = f"[Report]({reports}/report.html): all of this on a page, with the photographs"
-        text = f"{card}\n\n{page}\n\n{record['text']}"
+        text = cut(f"{card}\n\n{page}\n\n{record['text']}", _NOTE_LIMIT, "the rest stands in reports/scores.txt")
         self.client.set_tag(run.run_id, "mlflow.note.content", text)
 
     def _files(self, run: _StoredRun, record: Record, files: Path) -> None:
@@ -318,7 +322,7 @@ Called again if it was broken off, or if that is not certain. It raises Tracking
 
 def open_store(address: str) -> Store | None:
     """Return the store; None where it is a database file that is not there, which only what is sent makes."""
-    file = _database(address)
+    file = database_of(address)
     return None if file and not file.exists() else Store(address)
 
 
@@ -342,7 +346,7 @@ def fetch_model(address: str, uri: str, target: Path) -> tuple[str, Path]:
     TrackingError
         If the store is not there, does not have it, or has a model of another kind there.
     """
-    file = _database(address)
+    file = database_of(address)
     if file and not file.exists():
         raise TrackingError(f"{uri}: wanted an MLflow store that has it, found no {file}")
     try:
@@ -393,7 +397,7 @@ def _logged_by(client: mlflow.MlflowClient, run_id: str, name: str) -> str:
     return str(models[0].artifact_location)
 
 
-def _database(address: str) -> Path | None:
+def database_of(address: str) -> Path | None:
     """Return the file of an SQLite store, or None for any other."""
     url = make_url(address) if address.startswith("sqlite:") else None
     return Path(url.database) if url and url.database else None
@@ -402,8 +406,8 @@ def _database(address: str) -> Path | None:
 @contextmanager
 def _one_at_a_time(address: str) -> Iterator[None]:
     """Let one process at a time into the block where the store is a database file. A server does that by itself."""
-    file = _database(address)
-    with FileLock(f"{file}.lock") if file else nullcontext():
+    file = database_of(address)
+    with FileLock(f"{file}.lock", timeout=_LONGEST_WAIT) if file else nullcontext():
         yield
 
 
@@ -413,8 +417,12 @@ def _make_database(address: str) -> None:
     Several processes that create the tables of one fresh database at once fail, and so does, ever after, one that
     finds what a kill left in the middle of that.
     """
-    file = _database(address)
-    if file is None or file.exists():
+    file = database_of(address)
+    if file is None:
+        return
+    if file.exists():
+        # MLflow tries for more than a minute to open what cannot be opened.
+        file.open("r+b").close()
         return
     with replaced(file) as partial:
         partial.unlink(missing_ok=True)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.tracking.views import cut
+
 if TYPE_CHECKING:
     from pipeline.tracking.store import Store
 
@@ -18,6 +20,7 @@ HISTORY = "champions"
 _REMEMBERED = 500
 _LONGEST_DESCRIPTION = 5000
 """Characters that MLflow's column takes on PostgreSQL; on SQLite it takes any number."""
+_REST = "the rest stands in the run's description"
 _LONGEST_TAG = 20_000
 """Characters; MLflow takes 100,000, which nobody reads."""
 
@@ -98,14 +101,18 @@ class Versions:
             for key, value in tags.items():
                 self._store.client.set_model_version_tag(self.name, str(number), key, value[:_LONGEST_TAG])
             if description:
-                self._store.client.update_model_version(self.name, str(number), _cut(description))
+                self._store.client.update_model_version(
+                    self.name, str(number), cut(description, _LONGEST_DESCRIPTION, _REST)
+                )
 
     def promote(self, number: int) -> None:
         """Make a version champion; it is no challenger then."""
         now = self.crown()
         history = list(now.history)
         if now.champion is not None and history[-1:] != [now.champion]:
-            history.append(now.champion)  # somebody else has moved the alias, or a kill came before the history
+            # Somebody else has moved the alias, or a kill came before the history. Another may come before the next.
+            history.append(now.champion)
+            self._remember(history)
         self._alias(CHAMPION, number)
         if now.challenger == number:
             with self._store.errors(f"take the alias {CHALLENGER} away"):
@@ -145,10 +152,3 @@ class Versions:
         with self._store.errors(f"write down the champions of {self.name}"):
             text = " ".join(map(str, history[-_REMEMBERED:]))
             self._store.client.set_registered_model_tag(self.name, HISTORY, text)
-
-
-def _cut(text: str) -> str:
-    if len(text) <= _LONGEST_DESCRIPTION:
-        return text
-    more = "\n\n(cut: the rest stands in the run's description)"
-    return text[: _LONGEST_DESCRIPTION - len(more)].rpartition("\n")[0] + more

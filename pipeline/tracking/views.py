@@ -79,3 +79,11 @@ _LINE: dict[str, object] = {
     "useGlobalXaxisKey": True,
     "useGlobalLineSmoothing": True,
 }
+
+
+def cut(text: str, most: int, rest: str) -> str:
+    """Return a text of at most so many characters; a longer one is cut at a line's end, and says where the rest is."""
+    if len(text) <= most:
+        return text
+    more = f"\n\n(cut: {rest})"
+    return text[: most - len(more)].rpartition("\n")[0] + more

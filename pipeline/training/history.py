@@ -25,7 +25,7 @@ from pipeline.training.loop import Trainer
 from pipeline.training.moves import Move, parse_move
 from pipeline.training.overfit import Verdict, verdict
 from pipeline.training.records import EpochRecord, kept_epoch
-from pipeline.training.weights import FOLDS, TrainedModel, save
+from pipeline.training.weights import TrainedModel, fold_folders, save
 
 HISTORY_FILE = "history.csv"
 LR_HISTORY_FILE = "lr_history.csv"
@@ -198,7 +198,7 @@ def best_metrics(models: Path) -> dict[str, float]:
     ----------
     models : a trained net, or several of them below ``folds/``
     """
-    nets = sorted((models / FOLDS).glob("*")) or [models]
+    nets = fold_folders(models) or [models]
     kept = [_kept(read_history(net)) for net in nets]
     metrics = epoch_metrics(_mean_record(kept))
     scores = {f"best/{name}": value for name, value in metrics.items() if name.startswith("val/")}

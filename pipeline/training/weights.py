@@ -116,10 +116,18 @@ def load_final(folder: Path, device: torch.device | str = "cpu") -> tuple[Traine
     ModelError
         As `load`.
     """
-    folds = sorted((folder / FOLDS).glob("*"), key=lambda path: int(path.name))
+    folds = fold_folders(folder)
     if folds and not (folder / CARD_FILE).exists():
         return tuple(load(fold, device) for fold in folds)
     return (load(folder, device),)
+
+
+def fold_folders(folder: Path) -> list[Path]:
+    """Return where the nets of the folds stand, in their order, below what `train` left in `folder`."""
+    # What a file manager leaves there is none.
+    return sorted(
+        (each for each in (folder / FOLDS).glob("*") if each.name.isdecimal()), key=lambda path: int(path.name)
+    )
 
 
 def judged_folder(folder: Path) -> Path:

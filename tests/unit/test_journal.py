@@ -186,6 +186,16 @@ def test_journal_is_over_when_its_writer_is_gone(journal):
     assert list(journal.path.parent.iterdir()) == []
 
 
+def test_a_journal_whose_head_was_lost_has_no_address(journal):
+    """The first page of the file was not yet on the disk when the power went."""
+    journal.append({"kind": "x"})
+    (found,) = waiting(journal.path.parent, "")
+    whole = journal.path.read_bytes()
+    head = whole.index(b"\n") + 1
+    journal.path.write_bytes(bytes(head) + whole[head:])
+    assert found.address() is None
+
+
 def test_journals_stay_in_order_when_the_clock_is_set_back(journal, monkeypatch):
     monkeypatch.setattr("pipeline.tracking.journal.time.time_ns", lambda: 1)
     later = Journal(journal.path.parent, head("a0"))

@@ -212,3 +212,17 @@ def test_replace_value_of_a_missing_key(tmp_path):
     with pytest.raises(ParameterError, match=r"a\.folder: wanted this key"):
         replace_value("a", "folder", "x", file)
     assert file.read_text() == "a:\n  b: c\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("drop", [0], "classes.drop.0: wanted text, found 0"),
+        ("merge", {"a": ["b", True]}, "classes.merge.a.1: wanted text, found true"),
+    ],
+)
+def test_folders_whose_names_yaml_takes_for_something_else(tmp_path, key, value, message):
+    section = read_params(ROOT / "params.yaml")["classes"] | {key: value}
+    (tmp_path / "params.yaml").write_text(json.dumps({"classes": section}))
+    with pytest.raises(ParameterError, match=re.escape(message)):
+        load_section("classes", ClassParams, tmp_path / "params.yaml")

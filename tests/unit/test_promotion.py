@@ -3,15 +3,17 @@
 import shutil
 from contextlib import suppress
 from threading import Thread
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from closure import ROOT
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.__main__ import _parser
 from pipeline.errors import TrackingError
-from pipeline.promotion import AGAINST, CROWNED, VERDICT, WHY, judge
+from pipeline.promotion import AGAINST, CROWNED, VERDICT, WHY, judge, objections
 from pipeline.tracking.store import Store
 from pipeline.tracking.versions import Crown, Versions
 
@@ -153,6 +155,15 @@ def test_a_loss_that_the_rule_allows_is_no_objection(registry):
     assert registry.champion == number
     number, _ = registry.add(answers(crack=2, pore=8), least_gain=-0.5)
     assert registry.champion == number
+
+
+def test_a_loss_of_just_what_is_allowed_is_none(registry):
+    """1 - 0.05 is 0.95 to a person, and not to floating point."""
+    both = {"support": [20, 20], "class_names": ["crack", "pore"]}
+    a, b = (SimpleNamespace(f1=np.array(f1)) for f1 in ([1.0, 0.5], [0.95, 0.44]))
+    scores = SimpleNamespace(f1=np.array([0.95 - 1.0, 0.44 - 0.5]), macro_f1=0.1)
+    told = objections(SimpleNamespace(a=a, b=b, value=scores, low=scores, **both), [], RULE)
+    assert list(told) == ["Not promoted: F1 fell by more than 0.05 at pore (0.50 -> 0.44, 20 photographs)."]
 
 
 def test_photographs_of_one_group_count_once(registry, place):
@@ -335,6 +346,7 @@ def test_champion_that_is_made_by_hand_meanwhile_is_compared_with(registry, monk
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.booleans()), max_size=6))
+@example([(1, 2, True), (2, 3, False)])  # twice the history is what is lost
 def test_any_moves_and_their_failures_leave_what_was_or_what_was_wanted(registry, moves):
     """A move is a number, or 0 for back; the history is a stack."""
     if registry.versions.get(3) is None:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext, suppress
+from functools import partial
 
 import pytest
 from conftest import environment
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,7 +53,7 @@ def steps(name):
         return [step for (step,) in connection.execute("select step from metrics where key = ? order by rowid", [name])]
 
 
-@given(st.lists(st.text(max_size=300), unique=True, max_size=5))
+@given(st.lists(st.text(max_size=300) | st.text("ab/.", max_size=8), unique=True, max_size=5))
 def test_metric_names_are_legal_and_distinct(names):
     from mlflow.utils.validation import validate_param_and_metric_name
 
@@ -114,7 +116,11 @@ def test_odd_names_are_logged(place):
     with training_run("odd") as run:
         run.log_metrics({f"val/f1/{name}": number for number, name in enumerate(names)}, step=1)
         run.log_params({"folder": "no text \udcff", "long": "x" * 9000})
+        run.set_tags({f"evaluate.costs.{name}.{name}": number for number, name in enumerate([*names, "a//b", "ü (x)"])})
     found = sent(run)
+    assert sorted(int(value) for key, value in found.data.tags.items() if key.startswith("evaluate.costs")) == list(
+        range(9)
+    )
     assert sorted(found.data.metrics.values()) == list(range(len(names)))
     assert found.data.params["folder"] == "no text ?"
 
@@ -176,9 +182,30 @@ def test_store_that_cannot_be_reached_costs_nothing(place, monkeypatch, caplog, 
     assert steps("a") == [1]
 
 
+@pytest.mark.parametrize("because", ["it is a folder", "another process holds it"])
+def test_whoever_is_patient_with_a_store_does_not_wait_for_one_that_cannot_answer(place, monkeypatch, caplog, because):
+    monkeypatch.setattr("pipeline.tracking.beside", partial(beside, patient=True))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/store.db")
+    (place / "store.db").mkdir() if because == "it is a folder" else (place / "store.db").touch()
+    start = time.monotonic()
+    with FileLock(f"{place}/store.db.lock") if because != "it is a folder" else nullcontext(), training_run("x") as run:
+        run.log_metrics({"a": 1.0}, step=1)
+    # MLflow is loaded meanwhile, which is worth waiting for.
+    assert time.monotonic() - start < 30
+    assert "3 records of 1 run wait in" in caplog.messages[-1]
+
+
+def test_description_ends_with_a_line(place):
+    with training_run("x") as run:
+        run._add("note", text="\n".join(["a line of a long description"] * 500))
+    found = sent(run).data.tags["mlflow.note.content"]
+    assert len(found) <= 8000
+    assert found.endswith("a line of a long description\n\n(cut: the rest stands in reports/scores.txt)")
+
+
 def test_run_that_the_store_refuses_does_not_hold_up_the_others(place, caplog):
     with training_run("refused") as run:
-        run.set_tags({"x" * 300: 1})
+        run._add("tags", values={"x" * 300: "1"})
         run.log_metrics({"a": 1.0}, step=1)
     with training_run("x") as other:
         other.log_metrics({"b": 1.0}, step=1)

@@ -91,11 +91,14 @@ def test_identical_pictures_and_keys():
     assert key_ties(packed.index, None) == key_ties(packed.index, "nowhere(.)|x(.)?$") == []
 
 
-def test_own_table(tmp_path):
+def test_own_table(tmp_path, caplog):
     packed = packed_of([picture(seed) for seed in range(4)])
     table = tmp_path / "groups.csv"
     table.write_text("path,group\na/0.png,p\na/3.png,p\na/1.png,\n")
     assert table_ties(packed.index, table) == [Tie("a/0.png", "a/3.png", "key", 1.0)]
+    table.write_text("\ufeffpath,group\na/0.png,p\na/9.png,p\na/3.png,p\n")  # as a spreadsheet writes it
+    assert table_ties(packed.index, table) == [Tie("a/0.png", "a/3.png", "key", 1.0)]
+    assert "no use is made of what the packed set does not have: a/9.png" in caplog.text
     table.write_text("path,group\na/9.png,p\n")
     with pytest.raises(
         DataError, match=r"groups\.csv: wanted paths of photographs below the data folder, found a/9\.png"

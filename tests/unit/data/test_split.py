@@ -475,6 +475,23 @@ def test_small_classes_in_folds():
         assert any(line.startswith("two: ") for line in result.warnings) == (count == 3)
 
 
+def test_more_folds_than_groups_are_told():
+    result = split(index_of({"a": 3, "b": 3}), params=changed(folds=5))
+    assert len({row.fold for row in result.rows}) == 3
+    assert any(
+        line.startswith("wanted photographs in each of 5 folds, found none in fold ") for line in result.warnings
+    )
+    assert not any("wanted" in line for line in split(index_of({"a": 5, "b": 3}), params=changed(folds=5)).warnings)
+
+
+@pytest.mark.parametrize("shares", [changed(folds=3).shares, None])
+def test_a_table_of_more_folds_than_there_are_is_a_mistake(shares):
+    index = index_of({"a": 9, "b": 9})
+    old = split(index, params=changed(folds=5))
+    with pytest.raises(DataError, match=r"wanted places below 3 in assignment.csv, found fold 4; it and shares.json"):
+        split(index, Former(old.rows, shares), changed(folds=3))
+
+
 def test_folds_are_equal_and_stay():
     params = changed(folds=5)
     index = index_of({"a": 100, "b": 8, "c": 19})

@@ -6,7 +6,7 @@ import torch
 from pipeline.errors import ModelError
 from pipeline.training.batches import Preprocessing
 from pipeline.training.models import build
-from pipeline.training.weights import ModelCard, TrainedModel, load, read_card, save, write_card
+from pipeline.training.weights import ModelCard, TrainedModel, fold_folders, load, read_card, save, write_card
 
 
 @pytest.fixture
@@ -132,3 +132,9 @@ def test_weights_that_are_none(saved):
     (saved / "model.safetensors").write_bytes(b"cut")
     with pytest.raises(ModelError, match=r"model.safetensors: wanted a state dict, found "):
         load(saved)
+
+
+def test_what_a_file_manager_leaves_among_the_folds_is_no_fold(tmp_path):
+    for name in ("10", "2", ".DS_Store", "1.bak"):
+        (tmp_path / "folds" / name).mkdir(parents=True)
+    assert [each.name for each in fold_folders(tmp_path)] == ["2", "10"]
