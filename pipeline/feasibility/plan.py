@@ -19,6 +19,7 @@ from pipeline.feasibility.recipes import as_probe, of_epochs, smaller
 from pipeline.feasibility.study import Study, Training
 from pipeline.feasibility.wanted import KINDS, Wanted, all_wanted, folds_of
 from pipeline.training.recipe import TrainParams
+from pipeline.training.weights import check_unseen
 
 ORIGINAL = "resnet101"
 """What the project began with; whether it can learn at all is asked beside the recipe's net."""
@@ -114,6 +115,8 @@ def make_plan(study: Study, recipe: TrainParams, budget: Budget) -> Plan:
     ------
     DataError
         If the photographs are of one class, or all of one group.
+    ModelError
+        If the nets would begin as one that has learnt from them.
     ParameterError
         If there is no time for even the scores; it says for how long it would be.
     """
@@ -121,6 +124,7 @@ def make_plan(study: Study, recipe: TrainParams, budget: Budget) -> Plan:
         raise DataError(f"feasibility: wanted 2 classes or more, found {len(study.class_names)}")
     if len(folds_of(study)) < 2:
         raise DataError("feasibility: wanted photographs of 2 groups or more, found all in one")
+    check_unseen(recipe.weights, study.packed, study.rows.tolist())
     base = as_probe(recipe, study.seed)
     sides = sorted({base.resolution, smaller(base.resolution)}, reverse=True)
     planners = [_Planner(study, base.model_copy(update={"resolution": side}), budget) for side in sides]

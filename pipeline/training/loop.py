@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +45,7 @@ from pipeline.training.recipe import TrainParams
 from pipeline.training.records import EpochRecord, kept_epoch
 from pipeline.training.schedules import PlateauState, Schedule
 from pipeline.training.temperature import fit_temperature
-from pipeline.training.weights import ModelCard, TrainedModel, state_on_cpu
+from pipeline.training.weights import ModelCard, TrainedModel, known_as, learnt_by, state_on_cpu
 
 # Purposes of random streams; see `randomness.derive`.
 _INITIAL_WEIGHTS, _ROW_ORDER, _AUGMENTATION, _DROPOUT = range(4)
@@ -225,7 +225,7 @@ class Trainer:
         record, state = self._kept
         net = copy.deepcopy(self._trained_net).to("cpu")
         net.load_state_dict(state)
-        return TrainedModel(net.eval(), self._card(record))
+        return TrainedModel(net.eval(), self._card(record), learnt=self._learnt())
 
     def calibrated(self) -> TrainedModel:
         """Return `kept` with the temperature that fits the validation rows, 1 where there are none, and its detector.
@@ -237,16 +237,20 @@ class Trainer:
             return kept
         device = self._compute.device
         with cpu_threads(self.params.threads), errors_explained(self._at_once):
-            asked = TrainedModel(kept.net.to(device), kept.card)
+            asked = replace(kept, net=kept.net.to(device))
             logits = predict_logits(asked, self._images, self._val_rows)
             detector = fit_detector(asked, self._images, self.train_rows, self._val_rows, self.params.outlier_rate)
         temperature = fit_temperature(logits, self.packed.labels[self._val_rows])
-        return TrainedModel(asked.net.to("cpu"), kept.card.model_copy(update={"temperature": temperature}), detector)
+        card = kept.card.model_copy(update={"temperature": temperature})
+        return replace(kept, net=asked.net.to("cpu"), card=card, detector=detector)
 
     @property
     def _trained_net(self) -> nn.Module:
         """The net that is validated and kept: the moving average where the recipe asks for one."""
         return self._net if self._average is None else self._average.module
+
+    def _learnt(self) -> frozenset[str]:
+        return learnt_by(self.params.weights).union(known_as(self.packed, row) for row in self.train_rows)
 
     def _run_epoch(self) -> EpochRecord:
         start = time.perf_counter()

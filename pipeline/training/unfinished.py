@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.data.assignment import NO_ROWS, Assignment, Parts, Rows
 from pipeline.data.packed import PackedSet
 from pipeline.errors import DataError, PipelineError
@@ -30,7 +32,7 @@ from pipeline.training.overfit import handful
 from pipeline.training.ranks import ALONE, Ranks
 from pipeline.training.recipe import TrainParams
 from pipeline.training.temperature import common_temperature
-from pipeline.training.weights import FOLDS, read_card, write_card
+from pipeline.training.weights import FOLDS, check_unseen, read_card, write_card
 
 RUN_FILE = "run.json"
 _NETS = "nets"
@@ -76,6 +78,8 @@ class UnfinishedTraining:
         self._new_trainer = partial(Trainer, self._packed, params=params, compute=compute, ranks=ranks, images=images)
         self.inputs, self._compute, self._ranks = inputs, compute, ranks
         self._judged = _judged_parts(params, table)
+        if params.mode == "normal":
+            check_unseen(params.weights, packed, _judging(table))
         self._failed: dict[int, str] = {}
         self._key = _key(params, inputs)
         self._folder = home() / self._key
@@ -225,6 +229,12 @@ def _judged_parts(params: TrainParams, table: Assignment) -> list[Parts]:
     if table.num_folds:
         return [table.fold_parts(fold) for fold in range(table.num_folds)]
     return [table.parts()] if params.final == "retrain" else []
+
+
+def _judging(table: Assignment) -> Rows:
+    """Return the photographs that some net is judged by, or calibrated, and learns the others without."""
+    parts = table.parts()
+    return table.everything() if table.num_folds else np.concatenate([parts.val, parts.test])
 
 
 def _days_untouched(folder: Path) -> float:

@@ -1,6 +1,7 @@
 """A trained net on disk: weights, card and detector of outliers, which no loading can make run code."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from pipeline.data.packed import PackedSet
 from pipeline.errors import ModelError
 from pipeline.files import write_bytes, write_text
-from pipeline.training.batches import Preprocessing
+from pipeline.training.batches import Preprocessing, Rows
 from pipeline.training.detector import Detector, load_detector, save_detector
 from pipeline.training.models import build, fill, read_state
 from pipeline.training.randomness import seeded
@@ -23,6 +26,9 @@ FOLDS = "folds"
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
+
+_LEARNT = "learnt"
+"""In the head of a file of weights: the photographs that the net has learnt from."""
 
 
 class ModelCard(BaseModel):
@@ -59,11 +65,17 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A net in evaluation mode, its card, and what tells pictures unlike all that it has seen, if it has that."""
+    """A net in evaluation mode, its card, and what tells pictures unlike all that it has seen, if it has that.
+
+    Attributes
+    ----------
+    learnt : what all photographs are known as that it has learnt from, those of the net that it began as among them
+    """
 
     net: nn.Module
     card: ModelCard
     detector: Detector | None = None
+    learnt: frozenset[str] = frozenset()
 
 
 def state_on_cpu(net: nn.Module) -> dict[str, Tensor]:
@@ -76,7 +88,8 @@ def state_on_cpu(net: nn.Module) -> dict[str, Tensor]:
 
 def save(folder: Path, trained: TrainedModel) -> None:
     """Write the net into `folder`; the same net and card give the same bytes."""
-    write_bytes(folder / WEIGHTS_FILE, to_bytes(state_on_cpu(trained.net)))
+    learnt = {_LEARNT: " ".join(sorted(trained.learnt))} if trained.learnt else None
+    write_bytes(folder / WEIGHTS_FILE, to_bytes(state_on_cpu(trained.net), learnt))
     write_card(folder, trained.card)
     if trained.detector:
         save_detector(folder, trained.detector)
@@ -105,7 +118,39 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     fill(net, card.architecture, read_state(path), str(path))
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     detector = load_detector(folder)
-    return TrainedModel(net.eval(), card, detector.to(device) if detector else None)
+    return TrainedModel(net.eval(), card, detector.to(device) if detector else None, learnt_by(str(path)))
+
+
+def known_as(packed: PackedSet, row: int) -> str:
+    """Return what a photograph is known as in `TrainedModel.learnt`, in another set as well: a hash of its pixels."""
+    return packed.index[row].pixels[:16]
+
+
+def learnt_by(weights: str) -> frozenset[str]:
+    """Return `TrainedModel.learnt` of a file of weights; nothing of one that was not made here, or is none."""
+    if not weights.endswith(".safetensors"):
+        return frozenset()
+    try:
+        with safe_open(weights, "pt") as file:
+            return frozenset((file.metadata() or {}).get(_LEARNT, "").split())
+    except (OSError, SafetensorError):
+        return frozenset()
+
+
+def check_unseen(weights: str, packed: PackedSet, judged: Rows | Sequence[int]) -> None:
+    """Refuse weights, `train.weights`, that have learnt from photographs that are to judge a net: it would know them.
+
+    Raises
+    ------
+    ModelError
+    """
+    learnt = learnt_by(weights)
+    seen = sum(known_as(packed, row) in learnt for row in judged)
+    if seen:
+        raise ModelError(
+            f"train.weights: wanted weights that have not learnt from the photographs that are to judge the net, found "
+            f"{seen} of these {len(judged)} in what {weights} has learnt from; models/folds/0 without folds has others"
+        )
 
 
 def load_final(folder: Path, device: torch.device | str = "cpu") -> tuple[TrainedModel, ...]:

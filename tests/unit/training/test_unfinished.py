@@ -3,14 +3,17 @@
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.data.assignment import Assignment
+from pipeline.errors import ModelError
 from pipeline.training.device import Compute
 from pipeline.training.unfinished import UnfinishedTraining
+from pipeline.training.weights import learnt_by, save
 
 LABELS = [0] * 9 + [1] * 5 + [2] * 3
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -25,8 +28,9 @@ def new(make_packed, recipe, tmp_path, monkeypatch):
     table = Assignment(packed.class_names, packed.labels, part, np.full(count, -1), 0, np.arange(count))
     (tmp_path / "input").write_text("of all")
 
-    def new(seed):
-        return UnfinishedTraining(recipe(seed=seed), packed, table, [tmp_path / "input"], CPU)
+    def new(seed, folds=0, **changes):
+        dealt = replace(table, num_folds=folds, fold=np.arange(count) % folds) if folds else table
+        return UnfinishedTraining(recipe(seed=seed, **changes), packed, dealt, [tmp_path / "input"], CPU)
 
     return new
 
@@ -61,6 +65,36 @@ def test_one_that_nobody_goes_on_with_is_forgotten_after_a_week(new, tmp_path, d
     with new(2).alone():
         pass
     assert bool(new(1).run_id) == kept
+
+
+def left(trainer, folder):
+    for _ in trainer.epochs():
+        pass
+    save(folder, trainer.kept)
+    return str(folder / "model.safetensors")
+
+
+def test_no_net_begins_as_one_that_has_learnt_from_what_it_is_judged_by(new, tmp_path):
+    """Also where that one had itself begun so."""
+    judged = left(new(1).final(), tmp_path / "judged")
+    everything = left(new(1, final="retrain").final(), tmp_path / "everything")
+    again = left(new(2, weights=judged).final(), tmp_path / "again")
+    assert learnt_by(again) == learnt_by(judged) < learnt_by(everything)
+    assert len(learnt_by(everything)) == len(LABELS)
+    with pytest.raises(
+        ModelError, match=r"^train.weights: wanted weights that have not learnt .*, found 5 of these 5 in"
+    ):
+        new(2, weights=everything)
+    with pytest.raises(ModelError, match="found 12 of these 17 in"):
+        new(2, folds=3, weights=judged)
+    assert learnt_by(left(new(2, weights=judged, final="retrain").final(), tmp_path / "both")) == learnt_by(everything)
+
+
+def test_weights_from_elsewhere_have_learnt_from_nothing_that_is_known(tmp_path):
+    for name, content in {"a.pth": b"x", "b.safetensors": b"x"}.items():
+        (tmp_path / name).write_bytes(content)
+        assert learnt_by(str(tmp_path / name)) == frozenset()
+    assert learnt_by("none") == learnt_by("nowhere.safetensors") == frozenset()
 
 
 def test_nets_share_the_images_of_one_training(new):
