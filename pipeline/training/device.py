@@ -15,7 +15,7 @@ from pipeline.errors import MemoryShortageError, ModelError
 
 
 def _check_name(name: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
         raise ValueError(f"wanted auto, cpu, cuda or cuda:N, found {name!r}")
     return name
 
