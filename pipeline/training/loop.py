@@ -250,7 +250,9 @@ class Trainer:
         return self._net if self._average is None else self._average.module
 
     def _learnt(self) -> frozenset[str]:
-        return learnt_by(self.params.weights).union(known_as(self.packed, row) for row in self.train_rows)
+        # Nets that are asked and not kept are trained without an index.
+        known = (known_as(self.packed, row) for row in self.train_rows) if self.packed.index else ()
+        return learnt_by(self.params.weights).union(known)
 
     def _run_epoch(self) -> EpochRecord:
         start = time.perf_counter()
