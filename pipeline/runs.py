@@ -62,7 +62,11 @@ def find_run(name: str) -> Run:
 
 def _in_folder(name: str) -> Run | None:
     path = Path(name) / PREDICTIONS
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name that no file may have
+        there = False
+    if not there:
         return None
     return Run(shown(path), text_of(shown(path), path), _groups_here())
 

@@ -38,7 +38,7 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, reports: P
     nets = predict_nets(models, data, table, choose_compute(params.device, key="evaluate.device"))
     test, results = (parts := pooled_parts(nets))["test"], evaluate_parts(parts, params.seed)
     decisions = decide(nets, rules, params.seed)
-    said = report.remarks(table.num_folds, retrained=card.params["final"] == "retrain")
+    said = report.remarks(table.num_folds, retrained=card.is_of_all)
     with run_of_training(models) as tracked:
         with new_files(reports) as folder:
             write_text(folder / "data_card.md", data_card(data, read_rows(assignment), read_manifest(resized)))

@@ -50,7 +50,7 @@ def main(models: Path, resized: Path, packed: Path, assignment: Path, answers: P
             training_section(history, changes, card.params),
             data_section(rows, read_manifest(resized)),
         ]
-        said = remarks(table.num_folds, retrained=card.params["final"] == "retrain")
+        said = remarks(table.num_folds, retrained=card.is_of_all)
         write_page(page, Report(result, said, tracked.run_id, sections))
         tracked.log_page(page)
     logging.info("report: %s, %.1f MB", page, page.stat().st_size / 1e6)

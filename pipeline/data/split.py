@@ -237,12 +237,15 @@ def _part_warnings(rows: Iterable[AssignmentRow]) -> list[str]:
 def _fold_warnings(rows: Sequence[AssignmentRow], folds: int) -> list[str]:
     """Say which folds are empty, and which classes are judged by a net that was trained without them."""
     used = {row.fold for row in rows if row.class_name}
-    empty = [fold for fold in range(folds) if fold not in used]
+    trained = max(used, default=-1) + 1
+    empty = [fold for fold in range(trained) if fold not in used]
     warnings = []
+    if trained < folds:
+        warnings.append(f"wanted photographs for {folds} folds, found some for {trained}: so many nets are trained")
     if empty:
         warnings.append(
-            f"wanted photographs in each of {folds} folds, found none in fold {', '.join(map(str, empty))}: each class "
-            "has fewer groups than that. Nothing calibrates the net whose val it is; take fewer split.folds"
+            f"wanted photographs in each of {trained} folds, found none in fold {', '.join(map(str, empty))}: nothing "
+            "calibrates the net whose val it is; take fewer split.folds, or more photographs"
         )
     for name, by_fold in sorted(_groups_of_classes(rows, "fold").items()):
         unseen = [fold for fold in range(folds) if fold in by_fold and not by_fold.keys() - {fold, (fold + 1) % folds}]

@@ -261,7 +261,9 @@ def sync(to: str | None, say: Callable[[str], None], judge: "Judge | None" = Non
                 failures += [outbox.refusal] if outbox.refusal else []
             except TrackingError as error:
                 failures.append(error)
-    left = [each for each in waiting(folder) if _records([each])]
+    for lost in (each.path for each in waiting(folder) if each.path.exists() and each.address() is None):
+        say(f"{lost}: a loss of power took what run this is of; it cannot be sent, and may be removed")
+    left = [each for each in waiting(folder) if each.address() is not None and _records([each])]
     if failures:
         raise TrackingError(f"{failures[0]}; {what_waits(left)}")
     say(what_waits(left) if left else "nothing waits")

@@ -422,7 +422,7 @@ def _make_database(address: str) -> None:
         return
     if file.exists():
         # MLflow tries for more than a minute to open what cannot be opened.
-        file.open("r+b").close()
+        file.open("rb").close()
         return
     with replaced(file) as partial:
         partial.unlink(missing_ok=True)

@@ -42,9 +42,9 @@ _MOST_TIME = 0.03
 logger = logging.getLogger(__name__)
 
 
-def diverged(title: str = "") -> Path:
-    """Return where the best net of a training that failed is kept; `title` as that of its `Checkpoint`."""
-    return home().parent / "diverged" / title
+def diverged() -> Path:
+    """Return where the best nets of trainings that failed are kept, each in a folder of its own."""
+    return home().parent / "diverged"
 
 
 class Checkpoint:
@@ -98,7 +98,7 @@ class Checkpoint:
             if not trainer.records:
                 raise
             # Not calibrated: what failed may be the device that this would ask.
-            place = diverged(self.title)
+            place = diverged() / self._folder.parent.parent.name / self._folder.name
             with new_folder(place) as folder:
                 leave(folder, trainer, trainer.kept, run_id)
             kept = f"the best epoch before, {trainer.kept.card.epoch}, is kept in {os.path.relpath(place)}"

@@ -74,7 +74,7 @@ def errors_explained(at_once: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         if isinstance(error, torch.OutOfMemoryError) or _NO_CPU_MEMORY in reason:
             raise MemoryShortageError(
                 f"train: wanted more memory than the device has free; {_saving(at_once)} ({reason})"

@@ -252,7 +252,7 @@ class Trainer:
     def _learnt(self) -> frozenset[str]:
         # Nets that are asked and not kept are trained without an index.
         known = (known_as(self.packed, row) for row in self.train_rows) if self.packed.index else ()
-        return learnt_by(self.params.weights).union(known)
+        return learnt_by(self.params.weights).union(*known)
 
     def _run_epoch(self) -> EpochRecord:
         start = time.perf_counter()

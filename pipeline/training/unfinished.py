@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from pipeline.errors import DataError, PipelineError
 from pipeline.files import new_folder, write_text
 from pipeline.stage import only_one
 from pipeline.training.batches import resident
-from pipeline.training.checkpoints import Checkpoint
+from pipeline.training.checkpoints import Checkpoint, diverged
 from pipeline.training.device import Compute
 from pipeline.training.history import best_metrics, epoch_metrics, mean_history, read_history, read_moves, write_history
 from pipeline.training.live import FINAL, home, is_at_work, lock_of, read_json
@@ -37,8 +37,10 @@ from pipeline.training.weights import FOLDS, check_unseen, read_card, write_card
 RUN_FILE = "run.json"
 _NETS = "nets"
 _KEPT_DAYS = 7
-"""So long a training that was broken off waits for somebody to go on with it. Several may: a loss of power breaks off
-all that a queue has at work."""
+"""So long a training that was broken off waits for somebody to go on with it, and a net that failed for a look at it.
+
+Several may wait: a loss of power breaks off all that a queue has at work.
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +92,12 @@ class UnfinishedTraining:
         logger.info("train: %s, %s", self.title, ", ".join(f"{name} {value}" for name, value in self.tags.items()))
         with only_one("train"), only_one("train", lock_of(self._folder)):
             for other in home().glob("*/"):
-                if other != self._folder and _days_untouched(other) > _KEPT_DAYS and not is_at_work(other):
+                if other != self._folder and not is_at_work(other) and _days_untouched(other) > _KEPT_DAYS:
                     # Its lock stays: another process may be about to take it.
                     shutil.rmtree(other, ignore_errors=True)
+            for failed in diverged().glob("*/"):
+                if _days_untouched(failed) > _KEPT_DAYS:
+                    shutil.rmtree(failed, ignore_errors=True)
             yield
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -238,11 +243,11 @@ def _judging(table: Assignment) -> Rows:
 
 
 def _days_untouched(folder: Path) -> float:
-    """Return for how long nothing in a folder was written."""
-    times = [folder.stat().st_mtime]
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # it may be at work
-            times.append(path.stat().st_mtime)
+    """Return for how long nothing in a folder was written; 0 where it changes under the eyes."""
+    try:
+        times = [path.stat().st_mtime for path in (folder, *folder.rglob("*"))]
+    except OSError:
+        return 0.0
     return (time.time() - max(times)) / 86400
 
 

@@ -49,6 +49,11 @@ class ModelCard(BaseModel):
     temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     @property
+    def is_of_all(self) -> bool:
+        """Whether the net is one more, trained on all photographs, that nothing is left to judge."""
+        return (self.params["mode"], self.params["final"]) == ("normal", "retrain")
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """What turns packed images into the net's input."""
         return Preprocessing(self.resolution, self.mean, self.std)
@@ -69,7 +74,8 @@ class TrainedModel:
 
     Attributes
     ----------
-    learnt : what all photographs are known as that it has learnt from, those of the net that it began as among them
+    learnt : what all photographs are known as (see `known_as`) that it has learnt from, those of the net that it began
+        as among them
     """
 
     net: nn.Module
@@ -121,9 +127,12 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     return TrainedModel(net.eval(), card, detector.to(device) if detector else None, learnt_by(str(path)))
 
 
-def known_as(packed: PackedSet, row: int) -> str:
-    """Return what a photograph is known as in `TrainedModel.learnt`, in another set as well: a hash of its pixels."""
-    return packed.index[row].pixels[:16]
+def known_as(packed: PackedSet, row: int) -> tuple[str, str]:
+    """Return what a photograph is known as in `TrainedModel.learnt`: hashes of its file and of its stored square.
+
+    In another set the one may be others, and the other with another `resize.size`.
+    """
+    return packed.index[row].sha256[:16], packed.index[row].pixels[:16]
 
 
 def learnt_by(weights: str) -> frozenset[str]:
@@ -145,11 +154,11 @@ def check_unseen(weights: str, packed: PackedSet, judged: Rows | Sequence[int]) 
     ModelError
     """
     learnt = learnt_by(weights)
-    seen = sum(known_as(packed, row) in learnt for row in judged)
+    seen = sum(not learnt.isdisjoint(known_as(packed, row)) for row in judged)
     if seen:
         raise ModelError(
             f"train.weights: wanted weights that have not learnt from the photographs that are to judge the net, found "
-            f"{seen} of these {len(judged)} in what {weights} has learnt from; models/folds/0 without folds has others"
+            f"{seen} of these {len(judged)} among those that {weights} has learnt from"
         )
 
 

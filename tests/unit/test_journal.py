@@ -19,6 +19,7 @@ from pipeline.tracking import TrackedRun
 from pipeline.tracking.journal import Journal, Waiting, sending, waiting
 from pipeline.tracking.outbox import Outbox
 from pipeline.tracking.places import tracking_folder
+from pipeline.tracking.sender import sync
 from pipeline.tracking.store import IDENTITY, Store
 
 
@@ -186,7 +187,7 @@ def test_journal_is_over_when_its_writer_is_gone(journal):
     assert list(journal.path.parent.iterdir()) == []
 
 
-def test_a_journal_whose_head_was_lost_has_no_address(journal):
+def test_a_journal_whose_head_was_lost_has_no_address(journal, monkeypatch):
     """The first page of the file was not yet on the disk when the power went."""
     journal.append({"kind": "x"})
     (found,) = waiting(journal.path.parent, "")
@@ -194,6 +195,13 @@ def test_a_journal_whose_head_was_lost_has_no_address(journal):
     head = whole.index(b"\n") + 1
     journal.path.write_bytes(bytes(head) + whole[head:])
     assert found.address() is None
+    said = []
+    monkeypatch.setattr("pipeline.tracking.sender.tracking_folder", lambda: journal.path.parent)
+    sync(None, said.append)
+    assert said == [
+        f"{journal.path}: a loss of power took what run this is of; it cannot be sent, and may be removed",
+        "nothing waits",
+    ]
 
 
 def test_journals_stay_in_order_when_the_clock_is_set_back(journal, monkeypatch):

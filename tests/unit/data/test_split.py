@@ -475,13 +475,19 @@ def test_small_classes_in_folds():
         assert any(line.startswith("two: ") for line in result.warnings) == (count == 3)
 
 
-def test_more_folds_than_groups_are_told():
-    result = split(index_of({"a": 3, "b": 3}), params=changed(folds=5))
-    assert len({row.fold for row in result.rows}) == 3
-    assert any(
-        line.startswith("wanted photographs in each of 5 folds, found none in fold ") for line in result.warnings
-    )
-    assert not any("wanted" in line for line in split(index_of({"a": 5, "b": 3}), params=changed(folds=5)).warnings)
+def test_folds_without_photographs_are_told():
+    index = index_of({"a": 20, "b": 20})
+    params = changed(folds=5)
+    whole = split(index, params=params)
+    assert not any("folds, found" in line for line in whole.warnings)
+    fold = {row.path: row.fold for row in whole.rows}
+    for gone, words in (
+        (4, "for 5 folds, found some for 4: so many nets"),
+        (2, "in each of 5 folds, found none in fold 2:"),
+    ):
+        left = [row for row in index if fold[row.path] != gone]
+        warnings = split(left, after(whole, params), params).warnings
+        assert [words in line for line in warnings if "folds, found" in line] == [True]
 
 
 @pytest.mark.parametrize("shares", [changed(folds=3).shares, None])

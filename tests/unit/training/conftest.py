@@ -93,7 +93,7 @@ def make_packed() -> Callable[..., PackedSet]:
             images = np.stack([_quarter(label, size, seed) for seed, label in enumerate(labels)])
         names = tuple("abcdefgh"[: max(labels) + 1])
         index = tuple(
-            IndexRow(f"{names[label]}/{row}.png", names[label], f"{row}", f"{row}", "PNG", 1, size, size)
+            IndexRow(f"{names[label]}/{row}.png", names[label], f"a{row}", f"b{row}", "PNG", 1, size, size)
             for row, label in enumerate(labels)
         )
         return PackedSet(images, np.array(labels, dtype=np.int64), names, index)

@@ -4,6 +4,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from pipeline.data.assignment import Assignment
 from pipeline.errors import ModelError
 from pipeline.training.device import Compute
 from pipeline.training.unfinished import UnfinishedTraining
-from pipeline.training.weights import learnt_by, save
+from pipeline.training.weights import known_as, learnt_by, save
 
 LABELS = [0] * 9 + [1] * 5 + [2] * 3
 CPU = Compute(torch.device("cpu"), "fp32")
@@ -80,14 +81,22 @@ def test_no_net_begins_as_one_that_has_learnt_from_what_it_is_judged_by(new, tmp
     everything = left(new(1, final="retrain").final(), tmp_path / "everything")
     again = left(new(2, weights=judged).final(), tmp_path / "again")
     assert learnt_by(again) == learnt_by(judged) < learnt_by(everything)
-    assert len(learnt_by(everything)) == len(LABELS)
+    assert len(learnt_by(everything)) == 2 * len(LABELS)
     with pytest.raises(
-        ModelError, match=r"^train.weights: wanted weights that have not learnt .*, found 5 of these 5 in"
+        ModelError, match=r"^train.weights: wanted weights that have not learnt .*, found 5 of these 5 among"
     ):
         new(2, weights=everything)
-    with pytest.raises(ModelError, match="found 12 of these 17 in"):
+    with pytest.raises(ModelError, match="found 12 of these 17 among"):
         new(2, folds=3, weights=judged)
     assert learnt_by(left(new(2, weights=judged, final="retrain").final(), tmp_path / "both")) == learnt_by(everything)
+
+
+@pytest.mark.parametrize("other", ["sha256", "pixels"])
+def test_a_photograph_is_known_again_as_another_file_and_at_another_size(make_packed, other):
+    packed = make_packed(LABELS)
+    changed = replace(packed, index=tuple(row._replace(**{other: "f" * 64}) for row in packed.index))
+    assert not set(known_as(packed, 3)).isdisjoint(known_as(changed, 3))
+    assert set(known_as(packed, 3)).isdisjoint(known_as(packed, 4))
 
 
 def test_weights_from_elsewhere_have_learnt_from_nothing_that_is_known(tmp_path):
@@ -97,6 +106,26 @@ def test_weights_from_elsewhere_have_learnt_from_nothing_that_is_known(tmp_path)
     assert learnt_by("none") == learnt_by("nowhere.safetensors") == frozenset()
 
 
-def test_nets_share_the_images_of_one_training(new):
+def test_nets_that_failed_are_kept_for_a_week(new, tmp_path):
+    old, recent = ((tmp_path / ".weldproof/diverged" / name) for name in ("old", "recent"))
+    for folder, days in ((old, 7.1), (recent, 6.9)):
+        (folder / "final").mkdir(parents=True)
+        for path in (folder / "final", folder):
+            os.utime(path, (time.time() - days * 86400,) * 2)
+    with new(1).alone():
+        assert (old.exists(), recent.exists()) == (False, True)
+
+
+def test_a_training_that_ends_while_another_begins_does_not_stop_it(new, monkeypatch):
+    killed(new(1))
+    monkeypatch.setattr("pipeline.training.unfinished.is_at_work", lambda _: False)
+    monkeypatch.setattr(Path, "rglob", lambda *_: iter([Path("gone")]))
+    with new(2).alone():
+        pass
+
+
+def test_nets_share_the_images_of_one_training(new, monkeypatch):
+    for module in ("unfinished", "loop"):  # on a GPU, each call makes a copy
+        monkeypatch.setattr(f"pipeline.training.{module}.resident", lambda images, _: images.copy())
     training = new(1)
     assert training.final()._images is training.final()._images
