@@ -1,6 +1,7 @@
 """Decode a photograph, of whatever kind, to 8-bit grey: the one way in for the pipeline and for the served model."""
 
 import io
+import struct
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -20,7 +21,9 @@ MAX_PIXELS = 2**28
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ORIENTATION_TAG = 0x0112
 _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 262, 0
-_EXTRA_SAMPLES_TAG = 338
+_EXTRA_SAMPLES_TAG, _NO_ALPHA_TO_APPLY = 338, (0, 1, (0,), (1,))  # unspecified; alpha that is applied already
+_PLANAR_TAG, _IN_PLANES = 284, 2
+_EXIF_IN_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 # What turns a stored picture upright, by its EXIF orientation (Exif 2.3).
 _ORIENTATIONS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda grey: grey,
@@ -87,8 +90,11 @@ def decode(data: bytes, may_halve: Callable[[int, int], bool] = lambda _height, 
     pixels = _decode(data, flags)
     if header.format == "TIFF":
         pixels = _as_other_formats(pixels, header)
+    elif header.format == "BMP" and header.mode == "RGB":
+        # The fourth byte of such a pixel is unused; OpenCV takes it for alpha.
+        pixels = pixels[:, :, :3] if pixels.ndim == 3 else pixels
     grey = _to_eight_bits(_to_grey(pixels))
-    upright = np.ascontiguousarray(_upright(grey, header))
+    upright = np.ascontiguousarray(_upright(grey, header) if _may_have_exif(data, header) else grey)
     scale = 2 if half else 1
     return Decoded(upright, scale * upright.shape[0], scale * upright.shape[1], "JPEG" if jpeg else str(header.format))
 
@@ -129,9 +135,14 @@ def _decode(data: bytes, flags: int) -> np.ndarray:
 def _as_other_formats(pixels: np.ndarray, header: ImageFile.ImageFile) -> np.ndarray:
     """Undo what OpenCV does to TIFF files alone.
 
-    It lays the transparent pixels of 8-bit files that declare an alpha channel on black itself, and takes 16-bit files
-    that store white as zero, as scanned radiographs often do, for their negatives.
+    It lays the transparent pixels of 8-bit files that declare an alpha channel on black itself, takes any fourth sample
+    of 16 bits for alpha that is still to be applied, and 16-bit files that store white as zero, as scanned radiographs
+    often do, for their negatives. Of planes of 16 bits it makes what happens to stand in memory.
     """
+    if pixels.dtype == np.uint16 and pixels.ndim == 3 and _tag(header, _PLANAR_TAG) == _IN_PLANES:
+        raise UnreadableImageError("wanted 16-bit samples pixel by pixel, found them in planes")
+    if pixels.dtype == np.uint16 and pixels.ndim == 3 and _tag(header, _EXTRA_SAMPLES_TAG) in _NO_ALPHA_TO_APPLY:
+        return pixels[:, :, :3]
     if pixels.dtype == np.uint8 and pixels.ndim == 3 and _tag(header, _EXTRA_SAMPLES_TAG):
         return pixels[:, :, :3]
     if pixels.dtype == np.uint16 and pixels.ndim == 2 and _tag(header, _PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
@@ -165,6 +176,11 @@ def _to_eight_bits(grey: np.ndarray) -> np.ndarray:
     return grey
 
 
+def _may_have_exif(data: bytes, header: Image.Image) -> bool:
+    """Whether it is worth asking: where a PNG has none in front, Pillow unpacks all of it to look behind the pixels."""
+    return header.format != "PNG" or any(mark in data for mark in _EXIF_IN_PNG)
+
+
 def _upright(grey: np.ndarray, header: Image.Image) -> np.ndarray:
     """Apply the EXIF orientation of the file that `grey` was decoded from."""
     if header.format == "TIFF":
@@ -172,7 +188,7 @@ def _upright(grey: np.ndarray, header: Image.Image) -> np.ndarray:
         return grey
     try:
         orientation = header.getexif().get(_ORIENTATION_TAG, 1)
-    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError):
+    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, struct.error):
         # A broken EXIF block says nothing about the picture.
         return grey
     return _ORIENTATIONS.get(orientation, _ORIENTATIONS[1])(grey)

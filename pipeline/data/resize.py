@@ -70,8 +70,13 @@ def resize_photographs(
     ------
     DataError
         If no photograph can be read, or (with ``on_error="fail"``) any cannot: all such are named. If a photograph
-        comes, goes or changes meanwhile.
+        comes, goes or changes meanwhile. If `source` and `target` are not apart: what is not wanted there is removed.
     """
+    places = source.resolve(), target.resolve()
+    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+        raise DataError(
+            f"{shown(target)}: wanted a folder apart from the photographs in {shown(source)}, found one in the other"
+        )
     taken = {photograph.class_name for photograph in listing.photographs} & set(_OWN_NAMES)
     if taken:
         raise DataError(f"{shown(source)}: wanted another name for the class {min(taken)}: it is taken by a file")

@@ -1,4 +1,5 @@
 import io
+import struct
 import zlib
 
 import cv2
@@ -7,7 +8,7 @@ import pytest
 from conftest import encode, texture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from pipeline.data.read import MIN_SIDE, decode
 from pipeline.errors import UnreadableImageError
@@ -176,3 +177,77 @@ def test_damaged_files_are_read_or_refused(ending, data):
         return
     assert grey.dtype == np.uint8
     assert grey.ndim == 2
+
+
+def tiff(samples, planar=1, extra=None):
+    """A TIFF of one strip (or one a plane) of (H, W, C) samples, which no encoder here writes so."""
+    height, width, channels = samples.shape
+    strips = [samples[:, :, k].tobytes() for k in range(channels)] if planar == 2 else [samples.tobytes()]
+    tags = {256: width, 257: height, 258: [8 * samples.itemsize] * channels, 259: 1, 262: 2, 273: [0] * len(strips)}
+    tags |= {277: channels, 278: height, 279: [len(strip) for strip in strips], 284: planar}
+    tags |= {} if extra is None else {338: extra}
+    lists = {tag: value if isinstance(value, list) else [value] for tag, value in sorted(tags.items())}
+    place = 8 + 2 + 12 * len(lists) + 4
+    first = place + sum(4 * len(value) for value in lists.values() if len(value) > 1)
+    lists[273] = [first + sum(map(len, strips[:k])) for k in range(len(strips))]
+    entries, further = b"", b""
+    for tag, value in lists.items():
+        packed = struct.pack(f"<{len(value)}I", *value)
+        # Numbers of four bytes; where there are several, they stand further on.
+        held = packed if len(value) == 1 else struct.pack("<I", place + len(further))
+        further += packed if len(value) > 1 else b""
+        entries += struct.pack("<HHI", tag, 4, len(value)) + held
+    return b"II*\0" + struct.pack("<IH", 8, len(lists)) + entries + bytes(4) + further + b"".join(strips)
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_fourth_sample_of_sixteen_bits_that_is_no_alpha_to_apply(extra):
+    """An infrared channel, say; or alpha that the colours were multiplied by already."""
+    image = np.dstack([COLOUR, COLOUR[:, :, 0] // 2]).astype(np.uint16) * 257
+    wanted = cv2.cvtColor(np.ascontiguousarray(COLOUR[:, :, ::-1]), cv2.COLOR_BGR2GRAY)
+    assert_close(decode_grey(tiff(image, extra=extra)), wanted)
+
+
+def test_planes_of_sixteen_bits_are_refused():
+    """OpenCV makes of them what happens to stand in memory."""
+    with pytest.raises(UnreadableImageError, match="wanted 16-bit samples pixel by pixel, found them in planes"):
+        decode(tiff(COLOUR.astype(np.uint16) * 257, planar=2))
+    assert_close(decode_grey(tiff(COLOUR.astype(np.uint16) * 257)), upright_grey(tiff(COLOUR)))
+
+
+@pytest.mark.parametrize("masks", [3, 4])
+def test_the_unused_byte_of_a_bitmap_is_no_alpha(masks):
+    height, width = COLOUR.shape[:2]
+    pixels = np.dstack([COLOUR, np.zeros((height, width), np.uint8)])[::-1].tobytes()
+    header = struct.pack("<IiiHHIIiiII", 40 if masks == 3 else 56, width, height, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+    header += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0)[: 4 * masks]
+    start = 14 + len(header)
+    data = b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + header + pixels
+    assert_close(decode_grey(data), cv2.cvtColor(COLOUR, cv2.COLOR_BGR2GRAY))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0MM\0*", b"Exif\0\0II*\0\x08\0", b"Exif\0\0"])
+def test_exif_that_is_cut_short_says_nothing(kind, exif):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = pil_bytes(Image.fromarray(COLOUR), kind, exif=exif, **options)
+    assert_close(
+        decode_grey(data), cv2.cvtColor(np.ascontiguousarray(COLOUR[:, :, ::-1]), cv2.COLOR_BGR2GRAY), levels=12
+    )
+
+
+def test_a_png_is_not_unpacked_twice(monkeypatch):
+    plain = pil_bytes(Image.fromarray(COLOUR), "PNG")
+    turned = pil_bytes(Image.fromarray(COLOUR), "PNG", exif=_turned())
+    loads = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: loads.append(1) or load(self))
+    upright = decode_grey(plain)
+    assert loads == []
+    assert_close(decode_grey(turned), upright[::-1, ::-1])
+
+
+def _turned():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    return exif

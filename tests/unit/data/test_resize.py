@@ -133,6 +133,15 @@ def test_a_class_never_disappears_unseen(photographs, tmp_path):
         resize(photographs, tmp_path / "out", on_error="skip")
 
 
+@pytest.mark.parametrize("place", ["", "..", "inside"])
+def test_photographs_and_squares_stand_apart(photographs, place):
+    """What is not wanted in the folder of the squares is removed."""
+    before = sorted(path for path in photographs.parent.rglob("*"))
+    with pytest.raises(DataError, match="wanted a folder apart from the photographs in"):
+        resize(photographs, photographs / place)
+    assert sorted(path for path in photographs.parent.rglob("*")) == before
+
+
 def test_class_with_the_manifest_s_name(photographs, tmp_path):
     (photographs / "pore").rename(photographs / "manifest.csv")
     with pytest.raises(DataError, match=r"wanted another name for the class manifest\.csv"):
