@@ -139,7 +139,7 @@ def test_curves_lie_over_each_other(page, server, experiment):
 def test_run_shows_its_pictures_and_its_model(page, server, experiment):
     run_id = experiment[1]["epochs=4 lr=0.004"].info.run_id
     opened(page, server, experiment).get_by_role("link", name="epochs=4 lr=0.004").click()
-    page.get_by_text("Registered models").wait_for()
+    page.get_by_role("heading", name="Registered models").wait_for()
     assert "/models/weldproof" in page.get_by_role("link", name="weldproof").last.get_attribute("href")
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("reports", exact=True).click()
